@@ -1,0 +1,186 @@
+"""jitpatch-dump --trace: runs a script with the JIT on, and shows what was compiled.
+
+The script's own output goes to stderr while it runs, so that stdout holds the dump alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dis
+import linecache
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from types import CodeType, ModuleType
+from typing import Any
+
+import jitpatch
+from jitpatch import _options
+from jitpatch._disassembly import instructions
+from jitpatch._dump_text import PLAIN, Paint
+from jitpatch._tables import CompiledIn, TableError, nearest
+
+Kept = list[object]  # keeps the script's code alive until it was shown
+
+
+def run_and_collect(wanted: str, arguments: list[str], disassemble: bool) -> tuple[list[dict[str, Any]], int]:
+    """What was compiled while SCRIPT[:FUNCTION] ran, and 1 if the script failed."""
+    script, function = _split(wanted)
+    if not jitpatch.is_available():
+        raise TableError(str(jitpatch.why_unavailable()))
+    from jitpatch import _jitpatch
+
+    jitpatch.enable(**{**_options.given(_jitpatch), "text": 1})
+    kept: Kept = []
+    with _stdout_to_stderr():
+        failed = _run(script, arguments, kept)
+    found = [(executor, _name(executor.code)) for executor in jitpatch.executors()]
+    names = sorted({name for _, name in found if name})
+    chosen = [executor for executor, name in found if function in (None, name, (name or "").rpartition(".")[2])]
+    if function is not None and not chosen:
+        hint = nearest(function, names) if names else ": nothing was compiled"
+        raise LookupError(f"no trace of a function {function!r} in {script}{hint}")
+    pieces = Pieces(disassemble)
+    return [describe(executor, pieces) for executor in chosen], failed
+
+
+def _split(wanted: str) -> tuple[str, str | None]:
+    script, colon, function = wanted.rpartition(":")
+    if not colon or os.path.exists(wanted):
+        script, function = wanted, ""
+    if not os.path.isfile(script):
+        raise LookupError(f"can't open {script!r}: no such file")
+    return script, function or None
+
+
+def _name(code: CodeType | None) -> str | None:
+    return None if code is None else code.co_qualname
+
+
+@contextlib.contextmanager
+def _stdout_to_stderr() -> Iterator[None]:
+    sys.stdout.flush()
+    before, own = sys.stdout, os.dup(1)
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    try:
+        yield
+    finally:
+        sys.stdout = before
+        os.dup2(own, 1)
+        os.close(own)
+
+
+def _run(script: str, arguments: list[str], kept: Kept) -> int:
+    """As `python SCRIPT ARGUMENTS` would."""
+    module = ModuleType("__main__")
+    module.__dict__.update(__builtins__=__builtins__, __file__=script)
+    before = sys.modules["__main__"]
+    sys.modules["__main__"] = module
+    sys.argv[:] = [script, *arguments]
+    sys.path[0] = os.path.dirname(os.path.abspath(script))
+    kept.append(module)
+    try:
+        with open(script, "rb") as file:
+            code = compile(file.read(), script, "exec")
+        kept.append(code)
+        exec(code, module.__dict__)
+    except SystemExit as error:
+        return int(error.code not in (None, 0))
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    finally:
+        kept.append(before)
+    return 0
+
+
+class Pieces:
+    """Names of variants, by uop and stencil; and machine code as text."""
+
+    def __init__(self, disassemble: bool) -> None:
+        self.tables = CompiledIn()
+        self.disassemble = disassemble
+        self.variants: dict[int, tuple[str, str]] = {}
+        for uop in self.tables.uops():
+            for name, number in self.tables.variants(uop):
+                self.variants.setdefault(number, (uop.name, name))
+
+    def of(self, executor: jitpatch.Executor) -> list[dict[str, Any]]:
+        """The hot parts, in order."""
+        code, found = executor.machine_code(), executor.stencils()
+        rows = []
+        for at, number, ref in found:
+            uop, variant = self.variants.get(number, ("?", "?"))
+            size = len(self.tables.stencil(number).parts["hot"])
+            row: dict[str, Any] = {
+                "at": at, "uop": uop, "variant": variant, "instruction": ref, "code": code[at : at + size].hex(),
+            }
+            if self.disassemble:
+                row["text"] = [[line.at, line.text] for line in instructions(code[at : at + size], self.tables.machine, at)]
+            rows.append(row)
+        return rows
+
+
+def describe(executor: jitpatch.Executor, pieces: Pieces) -> dict[str, Any]:
+    """One trace, as data."""
+    code = executor.code
+    file = "" if code is None else code.co_filename
+    return {
+        "function": _name(code), "file": file, "line": executor.line,
+        "source": linecache.getline(file, executor.line).strip(),
+        "kind": "side" if executor.is_side else "root", "loops": executor.loops, "entered": executor.entered,
+        "code_size": executor.code_size, "compile_ns": executor.compile_ns,
+        "bytecode": [] if code is None or executor.is_side else _bytecode(code, executor.line),
+        "recorded": executor.uops(optimised=False).splitlines(),
+        "optimised": executor.uops().splitlines(),
+        "stencils": pieces.of(executor),
+        "exits": executor.exits,
+    }
+
+
+def _bytecode(code: CodeType, line: int) -> list[str]:
+    """The loop whose head is in this line."""
+    found = list(dis.get_instructions(code))
+    for at, instruction in enumerate(found):
+        if not instruction.opname.startswith("JUMP_BACKWARD"):
+            continue
+        head = next((k for k, other in enumerate(found) if other.offset == instruction.argval), None)
+        if head is not None and found[head].line_number == line:
+            return [_instruction(other) for other in found[head : at + 1]]
+    return []
+
+
+def _instruction(instruction: dis.Instruction) -> str:
+    return f"{instruction.line_number or 0:5} {instruction.offset:5} {instruction.opname:28} {instruction.argrepr}".rstrip()
+
+
+def trace_lines(rows: list[dict[str, Any]], paint: Paint = PLAIN) -> Iterator[str]:
+    """The traces as text."""
+    if not rows:
+        yield "nothing was compiled"
+        for (file, line, reason), count in sorted(jitpatch.stats().abort_log.items()):
+            yield f"  {file}:{line}: {reason}, {count} times"
+    for number, row in enumerate(rows):
+        if number:
+            yield ""
+        yield (f"{row['kind']} trace at {row['file']}:{row['line']} in {paint('name', row['function'] or '?')}: entered "
+               f"{row['entered']} times, {row['code_size']} bytes, compiled in {row['compile_ns'] / 1000:.0f} us")
+        yield f"  {row['source']}"
+        for title, key in (("bytecode", "bytecode"), ("recorded", "recorded"), ("optimised", "optimised")):
+            if row[key]:
+                yield f"  {paint('part', title)}"
+                yield from (f"    {line}" for line in row[key])
+        yield f"  {paint('part', 'registers and machine code')}"
+        for piece in row["stencils"]:
+            of = f"  for {piece['instruction']:04}" if piece["instruction"] else ""
+            yield f"    {piece['at']:04x}  {piece['uop']} {piece['variant']}{paint('note', of)}"
+            if "text" in piece:
+                yield from (f"            {at:04x}  {text}" for at, text in piece["text"])
+            elif piece["code"]:
+                yield f"            {bytes.fromhex(piece['code']).hex(' ')}"
+        yield f"  {paint('part', 'exits')}"
+        for item in row["exits"]:
+            goes_on = ", goes on in a side trace" if item["linked"] else ""
+            yield f"    {item['number']}: line {item['line']}, {item['bytecode']}, {item['uop']}: {item['count']} times{goes_on}"

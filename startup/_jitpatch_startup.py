@@ -1,0 +1,12 @@
+"""What jitpatch.start (PEP 829) calls at every start of Python 3.15 and later: one test, and no
+import of the package unless the JIT is asked for. Earlier versions have the line in jitpatch.pth."""
+
+import os
+import sys
+
+
+def start() -> None:
+    if "jitpatch" in sys._xoptions or "JITPATCH" in os.environ:
+        from jitpatch import _startup
+
+        _startup.start()
