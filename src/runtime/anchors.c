@@ -1,0 +1,363 @@
+// anchors.c - the side table of code objects: anchors, their counters and their traces.
+//
+// Every code object that ran gets a CodeInfo (in its "extra" slot), with one Anchor per loop head whose
+// loop turned once, and one for its start. The traces of an anchor are a chain of versions.
+
+#include "anchors.h"
+#include "coverage.h"
+#include "executor_life.h"
+#include "hook.h"
+
+enum { FIRST_SIZE = 4 };
+
+static struct { PyCodeObject *code; CodeInfo *info; } last;     // looked up last
+
+// --- the side table ---------------------------------------------------------------------------
+
+static uint32_t
+slot_of(const CodeInfo *info, int offset)
+{
+    uint32_t i = (uint32_t)offset * 2654435761u >> 8;
+    for (;; i++) {
+        i &= info->size - 1;
+        if (info->anchors[i].offset == offset || info->anchors[i].offset < 0) {
+            return i;
+        }
+    }
+}
+
+static bool
+resize(CodeInfo *info, uint32_t size)
+{
+    CodeInfo bigger = *info;
+    bigger.size = size;
+    bigger.anchors = PyMem_Malloc(size * sizeof(Anchor));
+    if (bigger.anchors == NULL) {
+        return false;
+    }
+    for (uint32_t i = 0; i < size; i++) {
+        bigger.anchors[i] = (Anchor){.offset = -1};
+    }
+    for (uint32_t i = 0; i < info->size; i++) {
+        if (info->anchors[i].offset >= 0) {
+            bigger.anchors[slot_of(&bigger, info->anchors[i].offset)] = info->anchors[i];
+        }
+    }
+    PyMem_Free(info->anchors);
+    *info = bigger;
+    return true;
+}
+
+static CodeInfo *
+info_of(PyCodeObject *code)
+{
+    if (last.code == code) {
+        return last.info;
+    }
+    void *extra = NULL;
+    if (PyUnstable_Code_GetExtra((PyObject *)code, jit.code_extra, &extra) < 0) {
+        PyErr_Clear();
+        return NULL;
+    }
+    if (extra != NULL) {
+        last.code = code;
+        last.info = extra;
+    }
+    return extra;
+}
+
+Anchor *
+anchor_find(PyCodeObject *code, int offset)
+{
+    CodeInfo *info = info_of(code);
+    if (info == NULL) {
+        return NULL;
+    }
+    if (info->function.offset == offset) {
+        return &info->function;
+    }
+    if (info->size == 0) {
+        return NULL;
+    }
+    Anchor *anchor = &info->anchors[slot_of(info, offset)];
+    return anchor->offset < 0 ? NULL : anchor;
+}
+
+// Made if need be; NULL without an exception if memory is out.
+CodeInfo *
+info_need(PyCodeObject *code)
+{
+    CodeInfo *info = info_of(code);
+    if (info != NULL) {
+        return info;
+    }
+    info = PyMem_Calloc(1, sizeof *info);
+    if (info == NULL) {
+        return NULL;
+    }
+    info->code = code;
+    info->function.offset = -1;
+    if (PyUnstable_Code_SetExtra((PyObject *)code, jit.code_extra, info) < 0) {
+        PyErr_Clear();
+        PyMem_Free(info);
+        return NULL;
+    }
+    return info;
+}
+
+// The anchor at `offset`, made if need be; NULL without an exception if memory is out. Valid
+// until the next anchor of the code object is made.
+Anchor *
+anchor_need(PyCodeObject *code, int offset)
+{
+    CodeInfo *info = info_need(code);
+    if (info == NULL) {
+        return NULL;
+    }
+    if (info->function.offset == offset) {
+        return &info->function;
+    }
+    if (info->size == 0 && !resize(info, FIRST_SIZE)) {
+        return NULL;
+    }
+    Anchor *anchor = &info->anchors[slot_of(info, offset)];
+    if (anchor->offset >= 0) {
+        return anchor;
+    }
+    if (info->used * 4 >= info->size * 3 && !resize(info, info->size * 2)) {
+        return NULL;
+    }
+    anchor = &info->anchors[slot_of(info, offset)];
+    *anchor = (Anchor){.offset = offset, .threshold = (uint32_t)jit.params.threshold};
+    info->used++;
+    return anchor;
+}
+
+static void
+free_traces(Anchor *anchor)
+{
+    Executor *ex = anchor->newest;
+    anchor->newest = NULL;
+    while (ex != NULL) {
+        Executor *next = ex->next_version;
+        ex->next_version = NULL;
+        executor_lose_code(ex);
+        executor_retire(ex);
+        Py_DECREF(ex);
+        ex = next;
+    }
+}
+
+// The code object dies, and its traces with it.
+void
+anchors_free(void *extra)
+{
+    CodeInfo *info = extra;
+    if (info == NULL) {
+        return;
+    }
+    if (last.info == info) {
+        last.code = NULL;
+    }
+    PyObject *exc = PyErr_GetRaisedException();
+    free_traces(&info->function);
+    for (uint32_t i = 0; i < info->size; i++) {
+        free_traces(&info->anchors[i]);
+    }
+    PyMem_Free(info->anchors);
+    PyMem_Free(info);
+    jit.changes++;
+    PyErr_SetRaisedException(exc);
+}
+
+// --- executors of a loop ----------------------------------------------------------------------
+
+Executor *
+hook_executor_at(PyCodeObject *code, int offset)
+{
+    Anchor *anchor = anchor_find(code, offset);
+    return anchor == NULL ? NULL : anchor->newest;
+}
+
+int
+hook_install_root(PyCodeObject *code, int offset, Executor *ex)
+{
+    Anchor *anchor = anchor_need(code, offset);
+    if (anchor == NULL) {
+        return -1;
+    }
+    assert(ex->next_version == NULL);
+    ex->next_version = anchor->newest;
+    anchor->newest = (Executor *)Py_NewRef(ex);
+    anchor->count = 0;
+    jit.changes++;
+    return 0;
+}
+
+void
+hook_uninstall_root(Executor *ex)
+{
+    Anchor *anchor = ex->code == NULL ? NULL : anchor_find(ex->code, ex->anchor);
+    if (anchor == NULL) {
+        return;
+    }
+    for (Executor **at = &anchor->newest; *at != NULL; at = &(*at)->next_version) {
+        if (*at == ex) {
+            *at = ex->next_version;
+            ex->next_version = NULL;
+            anchor->count = 0;
+            Py_DECREF(ex);
+            return;
+        }
+    }
+}
+
+bool
+anchor_drop_invalid(PyCodeObject *code, int offset)
+{
+    bool any = false;
+    for (;;) {
+        Executor *ex = hook_executor_at(code, offset);
+        while (ex != NULL && !ex->invalid) {
+            ex = ex->next_version;
+        }
+        if (ex == NULL) {
+            return any;
+        }
+        Py_INCREF(ex);
+        executor_retire(ex);        // takes it out of the chain
+        Py_DECREF(ex);
+        any = true;
+    }
+}
+
+void
+hook_penalise(PyCodeObject *code, int offset, AbortReason reason)
+{
+    (void)reason;               // the recorder has logged it; all weigh the same so far
+    Anchor *anchor = anchor_need(code, offset);
+    if (anchor == NULL) {
+        return;
+    }
+    anchor->aborts++;
+    anchor->count = 0;
+    if (anchor->aborts >= jit.params.max_aborts) {
+        anchor->blacklisted = true;
+    }
+    else if (anchor->threshold < UINT32_MAX / 4) {
+        anchor->threshold = anchor->threshold * 2 + 1;
+    }
+}
+
+// A loop that is left on its few turns again and again has no better path: then any path will do.
+enum { MAX_LEFT = 4 };
+
+bool
+hook_may_retry(PyCodeObject *code, int offset)
+{
+    const Anchor *anchor = anchor_need(code, offset);
+    return anchor != NULL && anchor->left < MAX_LEFT;
+}
+
+void
+hook_retry_soon(PyCodeObject *code, int offset)
+{
+    Anchor *anchor = anchor_need(code, offset);
+    if (anchor != NULL) {
+        anchor->left++;
+        anchor->count = anchor->threshold > 1 ? anchor->threshold - 2 : 0;
+    }
+}
+
+void
+hook_log_abort(PyCodeObject *code, int line, AbortReason reason, const char *what)
+{
+    coverage_abort(reason);
+    if (jit.abort_log == NULL) {
+        return;
+    }
+    static const char *const texts[] = {
+        [ABORT_NONE] = "",
+#define ABORT(name, text) [ABORT_##name] = text,
+#include "aborts.def"
+#undef ABORT
+    };
+    PyObject *exc = PyErr_GetRaisedException();
+    PyObject *old = NULL, *new = NULL;
+    PyObject *text = what[0] == '\0' ? PyUnicode_FromString(texts[reason])
+                                     : PyUnicode_FromFormat("%s: %s", texts[reason], what);
+    PyObject *key = text == NULL ? NULL : Py_BuildValue("(OiN)", code->co_filename, line, text);
+    if (key != NULL && PyDict_GetItemRef(jit.abort_log, key, &old) >= 0) {
+        new = PyLong_FromLongLong(old == NULL ? 1 : PyLong_AsLongLong(old) + 1);
+        if (new != NULL) {
+            PyDict_SetItem(jit.abort_log, key, new);
+        }
+    }
+    Py_XDECREF(new);
+    Py_XDECREF(old);
+    Py_XDECREF(key);
+    PyErr_Clear();
+    PyErr_SetRaisedException(exc);
+}
+
+void
+hook_leave_alone(PyCodeObject *code, int offset)
+{
+    Anchor *anchor = anchor_find(code, offset);
+    if (anchor != NULL) {
+        anchor->blacklisted = true;
+        hook_log_abort(code, PyCode_Addr2Line(code, key_offset(offset) * (int)sizeof(_Py_CODEUNIT)),
+                       ABORT_SHORT_RUNS, "");
+    }
+}
+
+long
+hook_count_versions(PyCodeObject *code, int offset)
+{
+    long versions = 0;
+    for (const Executor *ex = hook_executor_at(code, offset); ex != NULL; ex = ex->next_version) {
+        versions++;
+    }
+    return versions;
+}
+
+long
+anchor_count_versions(const Anchor *anchor)
+{
+    long versions = 0;
+    for (const Executor *ex = anchor->newest; ex != NULL; ex = ex->next_version) {
+        versions++;
+    }
+    return versions;
+}
+
+// --- functions --------------------------------------------------------------------------------
+
+// Code whose start we can serve: a plain function's. (A generator's is when it is first resumed.)
+static bool
+is_plain_function(PyCodeObject *code)
+{
+    const int not_plain = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR;
+    const int optimized = CO_OPTIMIZED | CO_NEWLOCALS;
+    return (code->co_flags & optimized) == optimized && !(code->co_flags & not_plain);
+}
+
+void
+anchor_first_start(CodeInfo *info)
+{
+    info->function = (Anchor){
+        .offset = compat_code_first_traceable(info->code),
+        .threshold = (uint32_t)jit.params.call_threshold,
+        .blacklisted = !is_plain_function(info->code)};
+}
+
+void *
+hook_function_entry(PyCodeObject *code)
+{
+    CodeInfo *info = info_need(code);
+    if (info != NULL && info->function.offset < 0) {
+        anchor_first_start(info);
+    }
+    bool never = info == NULL || (info->function.blacklisted && info->function.newest == NULL);
+    return never ? NULL : info;
+}

@@ -1,0 +1,78 @@
+// build.h - appends instructions to a trace, simplifying as it goes.
+//
+// The recorder and the loop peeler both write through build(): constants are folded, a pure
+// computation or guard made twice is made once, loads are forwarded, and boxing cancels against
+// unboxing (opt_fold.c). So what stands in a trace is already the first half of the optimiser's
+// work; LuaJIT's fold engine is the model.
+#ifndef JITPATCH_BUILD_H
+#define JITPATCH_BUILD_H
+
+#include "jit.h"
+
+enum { FACT_NONNULL = 1 };
+
+typedef struct {
+    Trace *t;
+    AbortReason abort;                  // sticky: once set, nothing more is appended
+    uint16_t snap;                      // snapshot for instructions that may leave
+    Ref last_write[MEM_COUNT];          // newest instruction that wrote each class of memory
+    Ref last_escape;                    // newest instruction after which any memory may differ
+    PyTypeObject *type[MAX_INS];        // exact type of each object, where known
+    Ref type_at[MAX_INS];               // when it was learnt: __class__ may be assigned later
+    uint8_t facts[MAX_INS];             // FACT_*
+    uint8_t entry;                      // INS_ENTRY while the entry part is written
+    uint16_t konst_hash[4096];          // interned constants
+    PyObject *keep;                     // list: constants that are objects stay alive
+    int (*met_class)(PyTypeObject *);   // told of each class that is guarded on: it is not kept alive
+} Builder;
+
+int builder_begin(Builder *b, Trace *t);    // 0, -1 out of memory
+
+// Append `op`, or return the ref of something equal. Inputs not used are NO_REF, operands 0.
+Ref build(Builder *b, int op, Ref in0, Ref in1, Ref in2, uint64_t operand0, uint64_t operand1);
+// As build(), but nothing is simplified.
+Ref build_raw(Builder *b, int op, Ref in0, Ref in1, Ref in2, uint64_t operand0, uint64_t operand1);
+#define build0(b, op) build(b, op, 0, 0, 0, 0, 0)
+#define build1(b, op, a) build(b, op, a, 0, 0, 0, 0)
+#define build2(b, op, a, c) build(b, op, a, c, 0, 0, 0)
+#define build3(b, op, a, c, d) build(b, op, a, c, d, 0, 0)
+
+Ref konst_obj(Builder *b, PyObject *o);
+Ref konst_i64(Builder *b, int64_t v);
+Ref konst_f64(Builder *b, double v);
+static inline uint64_t trace_konst(const Trace *t, Ref ref) { return t->konsts[ref & ~KREF].bits; }
+static inline PyObject *konst_as_obj(const Trace *t, Ref ref) {
+    return (PyObject *)(uintptr_t)trace_konst(t, ref);
+}
+double konst_as_f64(const Trace *t, Ref ref);
+
+// The exact type of an object ref, or NULL.
+PyTypeObject *known_type(const Builder *b, Ref ref);
+void learn_type(Builder *b, Ref ref, PyTypeObject *type);
+// Emit a guard unless the type is known. false (abort set) if it is known to be another.
+bool guard_type(Builder *b, Ref ref, PyTypeObject *type);
+
+// opt_fold.c: the rules. NO_REF: no rule applies, append the instruction.
+// FOLD_DROPPED: the instruction (without output) is not needed.
+#define FOLD_DROPPED 0x7fff
+Ref fold(Builder *b, int op, Ref in[MAX_INPUTS], const uint64_t operand[MAX_OPERANDS]);
+
+// --- ir_text.c --------------------------------------------------------------------------------
+// The trace as text, one instruction a line; malloc'd, NULL when out of memory.
+char *trace_text(const Trace *t);
+// A trace cut to its size, to be kept: PyMem_Malloc'd, NULL when out of memory. Its text, later.
+void *trace_pack(const Trace *t);
+char *trace_text_of(const void *packed);
+// --- verify.c ---------------------------------------------------------------------------------
+// NULL, or what is wrong with the trace (debug builds call it after every pass).
+const char *trace_verify(const Trace *t);
+// --- opt_*.c: passes, in the order of opt.c -------------------------------------------------------
+AbortReason opt_loop(Builder *b, uint16_t loop_snap);   // peel: appends LOOP and the loop body
+AbortReason opt_dce(Trace *t);                               // dead code, and boxes nobody needs
+void opt_rebox(Trace *t);                               // float objects written over
+bool may_hold_globals(const Trace *t);                  // opt_lower.c: nothing looks at the names of modules
+void opt_refs(Trace *t);                                // reference count pairs
+AbortReason opt_lower(const Trace *t, Trace *out);      // order of parts, SYNC, what memory holds
+AbortReason optimise(Builder *b, uint16_t loop_snap, Trace *out);   // opt.c: all of them
+
+#endif

@@ -1,0 +1,389 @@
+// executor.c - the life and death of installed traces.
+//
+// An executor lives from executor_new() on in jit.executors and is taken out of service by
+// executor_retire(): its loop no longer finds it, exits linked to it go to their stubs again,
+// and what cannot live without it (the side traces of a root, and those of others that jump to
+// it) is retired too. It then waits in the graveyard until no activation can be inside of it.
+//
+// Who can be inside: an activation counts in `inside` of the root it was entered by. From there
+// it may have gone to side traces of the same tree, and by a JUMP to other trees, from which it
+// comes back only through an exit. So an executor may be freed when its tree cannot be reached
+// over `jumps_to` from a tree with somebody inside; retired traces keep that edge until then.
+//
+// Nothing here runs inside a watcher callback: invalidation only marks (executor_invalidate),
+// and executor_sweep() does the work from the hook.
+// What Python sees of an executor is in executor_view.c.
+
+#include "activation.h"
+#include "emit.h"
+#include "codemem.h"
+#include "executor_life.h"
+#include "hook.h"
+
+static struct {
+    Executor **items;           // retired, not yet freed (strong)
+    size_t count, room;
+    bool dirty;                 // some live executor was invalidated
+    int depth;                  // of nested executor_retire() calls
+    Py_ssize_t made;            // executors since the others last grew older
+} grave;
+
+Executor *
+executor_new(void)
+{
+    Executor *ex = (Executor *)PyType_GenericAlloc(&Executor_Type, 0);
+    if (ex == NULL) {
+        return NULL;
+    }
+    ex->root = ex;
+    if (PyList_Append(jit.executors, (PyObject *)ex) < 0) {
+        Py_DECREF(ex);
+        return NULL;
+    }
+    grave.made++;
+    return ex;
+}
+
+static Executor *
+live(Py_ssize_t i)
+{
+    return (Executor *)PyList_GET_ITEM(jit.executors, i);
+}
+
+static Py_ssize_t
+n_live(void)
+{
+    return jit.executors == NULL ? 0 : PyList_GET_SIZE(jit.executors);
+}
+
+Py_ssize_t
+executor_count_live(void)
+{
+    return n_live();
+}
+
+size_t
+executor_count_inside(void)
+{
+    size_t inside = 0;
+    for (Py_ssize_t i = 0; i < n_live(); i++) {
+        inside += live(i)->inside;
+    }
+    for (size_t i = 0; i < grave.count; i++) {
+        inside += grave.items[i]->inside;
+    }
+    return inside;
+}
+
+void
+executor_lose_code(Executor *root)
+{
+    for (Py_ssize_t i = 0; i < n_live(); i++) {
+        Executor *ex = live(i);
+        for (uint32_t k = 0; ex->root == root && k < ex->n_frames; k++) {
+            if (ex->frames[k].code == (PyObject *)root->code) {
+                ex->frames[k].code = NULL;
+            }
+        }
+    }
+    root->code = NULL;
+}
+
+// --- out of service ---------------------------------------------------------------------------
+
+// The reference of jit.executors goes over to the graveyard.
+static bool
+bury(Executor *ex)
+{
+    if (grave.count == grave.room) {
+        size_t room = grave.room * 2 + 16;
+        Executor **items = PyMem_Realloc(grave.items, room * sizeof *items);
+        if (items == NULL) {
+            return false;
+        }
+        grave.items = items;
+        grave.room = room;
+    }
+    grave.items[grave.count++] = (Executor *)Py_NewRef(ex);
+    for (Py_ssize_t i = 0; i < n_live(); i++) {
+        if (live(i) == ex) {
+            PyList_SetSlice(jit.executors, i, i + 1, NULL);
+            break;
+        }
+    }
+    return true;
+}
+
+// Exits that were linked to `ex` go to their stubs again.
+static void
+unlink_exits_to(Executor *ex)
+{
+    if (!ex->is_side || ex->root->retired) {
+        return;                 // only side traces are linked to, and only from their own tree
+    }
+    for (Py_ssize_t i = 0; i < n_live(); i++) {
+        Executor *parent = live(i);
+        for (uint32_t n = 0; parent->root == ex->root && n < parent->n_exits; n++) {
+            if (parent->exits[n].side == ex) {
+                // Without memory to unlink it, the exit keeps its trace, which leaves at once.
+                if (emit_unlink(parent, n) == 0) {
+                    parent->exits[n].side = NULL;
+                    Py_DECREF(ex);
+                }
+            }
+        }
+    }
+}
+
+// What runs learns it from its own GUARD_VALID. What does not run may no longer be reached: by an exit
+// that leads to it, or by a jump from a trace that is valid.
+void
+executor_invalidate(Executor *ex)
+{
+    if (ex->invalid) {
+        return;
+    }
+    ex->invalid = 1;
+    jit.stats.invalidated++;
+    grave.dirty = true;
+    unlink_exits_to(ex);
+    for (Py_ssize_t i = 0; i < n_live(); i++) {
+        if (live(i)->jumps_to == ex) {
+            executor_invalidate(live(i));
+        }
+    }
+}
+
+// The first live executor that cannot be in service without `ex`.
+static Executor *
+dependent_on(const Executor *ex)
+{
+    for (Py_ssize_t i = 0; i < n_live(); i++) {
+        Executor *other = live(i);
+        if (other != ex && (other->jumps_to == ex || (!ex->is_side && other->root == ex))) {
+            return other;
+        }
+    }
+    for (uint32_t n = 0; n < ex->n_exits; n++) {
+        Executor *side = ex->exits[n].side;
+        // An exit of the entry part may be linked to another version of the loop: that stays.
+        if (side != NULL && side->is_side && !side->retired) {
+            return side;
+        }
+    }
+    return NULL;
+}
+
+static void reap(void);
+
+void
+executor_retire(Executor *ex)
+{
+    if (ex->retired) {
+        return;
+    }
+    Py_INCREF(ex);
+    grave.depth++;
+    ex->retired = 1;
+    ex->invalid = 1;
+    jit.changes++;
+    assume_forget(ex);
+    if (!ex->is_side) {
+        hook_uninstall_root(ex);
+        Py_XINCREF(ex->code);   // its side table knows us no longer, so it may not die before us
+    }
+    if (!bury(ex)) {
+        // No memory to remember it by: it stays allocated, out of service.
+        Py_INCREF(ex);
+    }
+    unlink_exits_to(ex);
+    Executor *other;
+    while ((other = dependent_on(ex)) != NULL) {
+        executor_retire(other);
+    }
+    grave.depth--;
+    Py_DECREF(ex);
+    if (grave.depth == 0) {
+        reap();
+    }
+}
+
+// --- freeing ----------------------------------------------------------------------------------
+
+static bool
+mark_targets_of(Executor *ex)
+{
+    if (ex->root->mark && ex->jumps_to != NULL && !ex->jumps_to->root->mark) {
+        ex->jumps_to->root->mark = 1;
+        return true;
+    }
+    return false;
+}
+
+// Mark the roots of all trees in which an activation may be.
+static void
+mark_active(void)
+{
+    for (Py_ssize_t i = 0; i < n_live(); i++) {
+        live(i)->mark = live(i)->inside > 0;
+    }
+    for (size_t i = 0; i < grave.count; i++) {
+        grave.items[i]->mark = grave.items[i]->inside > 0;
+    }
+    bool more = true;
+    while (more) {
+        more = false;
+        for (Py_ssize_t i = 0; i < n_live(); i++) {
+            more |= mark_targets_of(live(i));
+        }
+        for (size_t i = 0; i < grave.count; i++) {
+            more |= mark_targets_of(grave.items[i]);
+        }
+    }
+}
+
+// Cut the references between executors; the last holder of `ex` frees it.
+static void
+let_go(Executor *ex)
+{
+    ex->root = ex;
+    Py_CLEAR(ex->jumps_to);
+    Py_CLEAR(ex->next_version);
+    for (uint32_t n = 0; n < ex->n_exits; n++) {
+        Py_CLEAR(ex->exits[n].side);
+    }
+    jit.stats.retired++;
+    Py_DECREF(ex);
+}
+
+static void
+reap(void)
+{
+    static bool running;        // freeing may run finalizers, and those anything
+    if (grave.count == 0 || running) {
+        return;
+    }
+    running = true;
+    PyObject *exc = PyErr_GetRaisedException();
+    mark_active();
+    size_t kept = 0, n_free = 0;
+    Executor **free_now = PyMem_Malloc(grave.count * sizeof *free_now);
+    for (size_t i = 0; free_now != NULL && i < grave.count; i++) {
+        Executor *ex = grave.items[i];
+        if (ex->root->mark) {
+            grave.items[kept++] = ex;
+        }
+        else {
+            free_now[n_free++] = ex;
+        }
+    }
+    if (free_now != NULL) {
+        grave.count = kept;
+    }
+    for (size_t i = 0; i < n_free; i++) {
+        let_go(free_now[i]);
+    }
+    PyMem_Free(free_now);
+    PyErr_SetRaisedException(exc);
+    running = false;
+}
+
+void
+executor_sweep(void)
+{
+    while (grave.dirty) {
+        grave.dirty = false;
+        for (Py_ssize_t i = n_live() - 1; i >= 0; i--) {
+            if (i < n_live() && (live(i)->invalid || live(i)->root->retired)) {
+                executor_retire(live(i));
+                grave.dirty = true;     // the list has changed: once more
+                break;
+            }
+        }
+    }
+    // Many new traces may come between two full collections (a program that makes its functions):
+    // they age the others too. An eighth bounds what is installed, whatever is made.
+    if (grave.made > 128 + n_live() / 8) {
+        grave.made = 0;
+        executor_grow_old();
+    }
+    reap();
+}
+
+// --- old age ----------------------------------------------------------------------------------
+//
+// A trace keeps the objects that its code names, and so may keep the module alive that its own
+// code object belongs to: a cycle through the code object's side table, which the garbage
+// collector cannot see. What is not used any more is therefore given up after a few full
+// collections. (A loop that gets hot again is compiled again, which is cheap.)
+
+// Trees of use: entered since the last time, or somebody is inside, or reached from such a tree.
+static void
+mark_used(void)
+{
+    for (Py_ssize_t i = 0; i < n_live(); i++) {
+        Executor *ex = live(i);
+        ex->mark = ex->inside > 0 || ex->entered != ex->entered_before;
+        ex->entered_before = ex->entered;
+    }
+    bool more = true;
+    while (more) {
+        more = false;
+        for (Py_ssize_t i = 0; i < n_live(); i++) {
+            more |= mark_targets_of(live(i));
+        }
+    }
+}
+
+void
+executor_grow_old(void)
+{
+    if (jit.params.max_age == 0) {
+        return;
+    }
+    mark_used();
+    for (Py_ssize_t i = 0; i < n_live(); i++) {
+        Executor *ex = live(i);
+        ex->age = ex->mark || ex->is_side ? 0 : (uint8_t)(ex->age + (ex->age < UINT8_MAX));
+    }
+    for (Py_ssize_t i = n_live() - 1; i >= 0; i--) {
+        // Retiring one may take others out of the list.
+        if (i < n_live() && live(i)->age >= jit.params.max_age) {
+            executor_retire(live(i));
+        }
+    }
+}
+
+void
+executor_retire_all(void)
+{
+    while (n_live() > 0) {
+        executor_retire(live(n_live() - 1));
+    }
+}
+
+void
+executor_free_memory(Executor *ex)
+{
+    assert(ex->inside == 0);
+    if (ex->machine_code != NULL) {
+        codemem_free(ex->machine_code, ex->code_size);
+    }
+    PyMem_Free(ex->codes);
+    PyMem_Free(ex->ins);
+    PyMem_Free(ex->konsts);
+    PyMem_Free(ex->snaps);
+    PyMem_Free(ex->entries);
+    PyMem_Free(ex->frames);
+    PyMem_Free(ex->exits);
+    PyMem_Free(ex->locs);
+    PyMem_Free(ex->entry_locs);
+    PyMem_Free(ex->params);
+    PyMem_Free(ex->recorded);
+    PyMem_Free(ex->optimised);
+    free(ex->pieces);
+    if (ex->retired && !ex->is_side) {
+        Py_CLEAR(ex->code);
+    }
+    Py_CLEAR(ex->keep);         // last: finalizers may run
+}

@@ -1,0 +1,99 @@
+// executor.h - an installed, runnable trace: code, snapshots, exits, assumptions.
+#ifndef JITPATCH_EXECUTOR_H
+#define JITPATCH_EXECUTOR_H
+
+#include "assign.h"
+
+typedef struct Executor Executor;
+
+typedef struct {
+    uint16_t snap;
+    Ref ref;                            // the guard
+    uint32_t first_loc, n_locs;         // into Executor.locs
+    uint32_t count;                     // times left here
+    uint32_t retry;                     // count at which growing a side trace is tried next
+    uint8_t *stub;                      // the exit stub; overwritten by a jump once linked
+    Executor *side;                     // the side trace grown here, or NULL (strong)
+    const SnapEntry *yielded;           // a yield, and nothing is left to restore but this value
+    bool ended;                         // the generator returns None, and nothing is left to restore
+} Exit;
+
+// What a slot must be at LOOP_ENTRY: the contract between a root and traces that jump to it.
+typedef enum { PARAM_OBJECT, PARAM_INT, PARAM_FLOAT } ParamKind;
+typedef struct {
+    uint16_t slot;
+    uint8_t kind;                       // ParamKind
+    uint8_t unbound;                    // the slot is NULL at LOOP_ENTRY
+    PyTypeObject *type;                 // PARAM_OBJECT: type guarded in the entry part, or NULL
+    Ref object, value;                  // refs of the load and of the unboxed value
+} Param;
+
+// A stencil of the machine code: where its hot part begins, which, and for which instruction.
+typedef struct {
+    uint32_t at, stencil;
+    Ref ref;
+} Piece;
+
+struct Executor {
+    PyObject_HEAD                       // made by executor_new(), ended by executor_retire(); the
+                                        // arrays below are PyMem_Malloc'ed and freed with it
+    uint8_t invalid;                    // 1: an assumption broke; compiled code checks it
+    uint8_t is_side;
+    uint8_t is_function;                // root: entered where a function starts, not at a loop
+    uint8_t loops;                      // ends in a jump to itself
+    uint8_t retired;                    // taken out of service; executor.c frees it when it can
+    uint8_t mark;                       // executor.c: an activation may be in this tree (root)
+    PyCodeObject *code;                 // root: the code object of the anchor (borrowed; owned
+                                        // once retired; NULL when it has died)
+    PyObject *globals, *builtins;       // of every frame it may be entered with (kept by `keep`)
+    int anchor;                         // offset of the anchor, in code units, and kind of consumer
+                                        // (anchor_key)
+    bool resumed;                       // recorded when a generator was resumed
+    Executor *root;                     // of the tree (itself for a root; borrowed)
+    Executor *next_version;             // root: another trace for the same anchor (strong)
+    Executor *jumps_to;                 // side: the root it ends in, or NULL (strong)
+    PyCodeObject **codes;               // root: what runs in its tree, each once (kept by `keep`)
+    uint32_t n_codes;
+    uint16_t spills;                    // first spill slot free for side traces
+    uint8_t *machine_code;              // entry; in code memory
+    Ref entry_end;                      // root: exits of earlier instructions leave before LOOP_ENTRY
+    uint8_t *loop_entry;                // address for JUMP, or NULL
+    uint32_t code_size;
+    uint32_t n_ins, n_konsts, n_snaps, n_entries, n_frames, n_exits, n_locs, n_entry_locs, n_params;
+    Ins *ins;                           // the optimised trace (exit.c reads sunk instructions)
+    Konst *konsts;
+    Snapshot *snaps;
+    SnapEntry *entries;
+    SnapFrame *frames;
+    Exit *exits;
+    RefLoc *locs;
+    RefLoc *entry_locs;
+    Param *params;
+    PyObject *keep;                     // list: objects the code refers to
+    uint32_t n_sides;                   // root: side traces grown in its tree so far
+    uint32_t work;                      // bytecodes it stands for, from its root's start to its end
+    uint16_t sampled, short_runs;       // runs timed so far, and how many were too short to pay
+    _Py_CODEUNIT *start_ip;             // side: where its innermost frame starts
+    uint8_t at_same_place;              // side: how many of its parents in a row start there, too
+    uint64_t entered;                   // times run from the interpreter
+    uint64_t entered_before;            // and as of the last full garbage collection
+    uint8_t age;                        // full collections since it was last of use (root)
+    int stack_depth;                    // of the anchor's frame
+    void *recorded, *optimised;         // the trace before and after, packed (ir_text.c); may be NULL
+    Piece *pieces;                      // by address, kept where the text is; or NULL (malloc)
+    uint32_t n_pieces;
+    uint64_t compile_ns, emit_ns;
+    unsigned inside;                    // activations running this tree (root only)
+};
+
+// Where the innermost frame stands at an exit.
+static inline _Py_CODEUNIT *
+executor_exit_ip(const Executor *ex, const Exit *exit)
+{
+    const Snapshot *snap = &ex->snaps[exit->snap];
+    return ex->frames[snap->first_frame + snap->n_frames - 1].ip;
+}
+
+static inline uint64_t konst_bits(const Executor *ex, Ref ref) { return ex->konsts[ref & ~KREF].bits; }
+
+#endif

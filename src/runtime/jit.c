@@ -1,0 +1,399 @@
+// jit.c - from a finished recording to an installed executor: the main line of the run time.
+#include "record.h"
+#include "coverage.h"
+#include "emit.h"
+#include "activation.h"
+#include "stencil_table.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+Executor *executor_new(void);           // executor.c
+
+uint64_t
+now_ns(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static void *
+copy_of(const void *from, size_t size)
+{
+    void *to = PyMem_Malloc(size ? size : 1);
+    if (to != NULL && size > 0) {
+        memcpy(to, from, size);
+    }
+    return to;
+}
+
+// --- dumps ------------------------------------------------------------------------------------
+
+static void
+dump(const char *stage, const Recorder *r, const void *packed)
+{
+    char *text = NULL;
+    if (jit.dump == NULL || strstr(jit.dump, stage) == NULL
+        || (text = trace_text_of(packed)) == NULL) {
+        return;
+    }
+    fprintf(stderr, "--- %s: %s trace at %s:%d (%s)\n%s", stage, r->parent ? "side" : "root",
+            PyUnicode_AsUTF8(r->anchor_code->co_filename),
+            PyCode_Addr2Line(r->anchor_code, r->anchor * 2),
+            PyUnicode_AsUTF8(r->anchor_code->co_qualname), text);
+    free(text);
+}
+
+// The uop a stencil was made for: the first whose variants name it.
+static const char *
+stencil_uop_name(uint32_t stencil)
+{
+    for (int op = 1; op < UOP_COUNT; op++) {
+        uint32_t first = uop_table[op].first_variant;
+        uint32_t end = UINT32_MAX;
+        for (int next = 1; next < UOP_COUNT; next++) {
+            uint32_t other = uop_table[next].first_variant;
+            end = other > first && other < end ? other : end;
+        }
+        for (uint32_t v = first; first != NO_STENCIL && end != UINT32_MAX && v < end; v++) {
+            if (stencil_variants[v] == stencil) {
+                return uop_table[op].name;
+            }
+        }
+    }
+    return "?";
+}
+
+static bool
+dumps(const char *stage)
+{
+    return jit.dump != NULL && strstr(jit.dump, stage) != NULL;
+}
+
+// Each stencil's address, uop and instruction.
+static void
+dump_code(const Recorder *r, const Assignment *a, const Executor *ex, const Trace *t)
+{
+    uint32_t at = 0;
+    fprintf(stderr, "--- code: %s trace at %s:%d, %u bytes at %p\n", r->parent ? "side" : "root",
+            PyUnicode_AsUTF8(r->anchor_code->co_filename),
+            PyCode_Addr2Line(r->anchor_code, r->anchor * 2), ex->code_size,
+            (void *)ex->machine_code);
+    for (uint32_t i = 0; i < a->n_code; i++) {
+        if (t->loop && i == a->loop_at) {
+            at = (at + 15) & ~15u;      // as emit.c does
+        }
+        Ref ref = a->code[i].ref;
+        fprintf(stderr, "%p %s", (void *)(ex->machine_code + at),
+                stencil_uop_name(a->code[i].stencil));
+        fprintf(stderr, ref ? "  for %04d\n" : "\n", ref);
+        at += stencils[a->code[i].stencil].hot_size;
+    }
+    for (uint32_t i = 0; i < a->n_exits; i++) {
+        fprintf(stderr, "exit %u of %04d: stub %p, snapshot %u:", i, a->exits[i].ref,
+                (void *)ex->exits[i].stub, a->exits[i].snap);
+        for (uint32_t k = 0; k < a->exits[i].n_locs; k++) {
+            RefLoc rl = a->locs[a->exits[i].first_loc + k];
+            fprintf(stderr, " %04d=%x", rl.ref, rl.loc);
+        }
+        fprintf(stderr, "\n");
+    }
+}
+
+// --- making the executor ----------------------------------------------------------------------
+
+static Ref
+find_new_ref(const Trace *t, int op, uint64_t operand)
+{
+    for (Ref ref = 1; ref < t->loop_entry; ref++) {
+        if (t->ins[ref].op == op && t->ins[ref].operand[0] == operand) {
+            return ref;
+        }
+    }
+    return NO_REF;
+}
+
+// The recorder's params named refs of the recorded trace; the executor's name those of the final.
+static void
+renumber_params(const Trace *t, Param *params, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        Param *p = &params[i];
+        p->object = find_new_ref(t, UOP_SLOT_LOAD, slot_offset(p->slot));
+        p->value = NO_REF;
+        int unbox = p->kind == PARAM_INT ? UOP_UNBOX_INT : UOP_UNBOX_FLOAT;
+        for (Ref ref = 1; p->kind != PARAM_OBJECT && ref < t->loop_entry; ref++) {
+            if (t->ins[ref].op == unbox && t->ins[ref].in[0] == p->object) {
+                p->value = ref;
+            }
+        }
+    }
+}
+
+static int
+copy_trace(Executor *ex, const Trace *t, const Assignment *a, Recorder *r)
+{
+    ex->n_ins = t->n_ins;
+    ex->n_konsts = t->n_konsts;
+    ex->n_snaps = t->n_snaps;
+    ex->n_entries = t->n_entries;
+    ex->n_frames = t->n_frames;
+    ex->n_exits = a->n_exits;
+    ex->n_locs = a->n_locs;
+    ex->n_entry_locs = a->n_entry_locs;
+    ex->n_params = (uint32_t)r->n_params;
+    ex->ins = copy_of(t->ins, t->n_ins * sizeof(Ins));
+    ex->konsts = copy_of(t->konsts, t->n_konsts * sizeof(Konst));
+    ex->snaps = copy_of(t->snaps, t->n_snaps * sizeof(Snapshot));
+    ex->entries = copy_of(t->entries, t->n_entries * sizeof(SnapEntry));
+    ex->frames = copy_of(t->frames, t->n_frames * sizeof(SnapFrame));
+    ex->locs = copy_of(a->locs, a->n_locs * sizeof(RefLoc));
+    ex->entry_locs = copy_of(a->entry_locs, a->n_entry_locs * sizeof(RefLoc));
+    ex->params = copy_of(r->params, ex->n_params * sizeof(Param));
+    ex->exits = PyMem_Calloc(a->n_exits + 1, sizeof(Exit));
+    if (!ex->ins || !ex->konsts || !ex->snaps || !ex->entries || !ex->frames || !ex->locs
+        || !ex->entry_locs || !ex->params || !ex->exits) {
+        return -1;
+    }
+    for (uint32_t i = 0; i < a->n_exits; i++) {
+        ex->exits[i] = (Exit){.snap = a->exits[i].snap, .ref = a->exits[i].ref,
+                              .first_loc = a->exits[i].first_loc, .n_locs = a->exits[i].n_locs,
+                              .retry = (uint32_t)jit.params.side_threshold};
+    }
+    for (uint32_t i = 0; i < a->n_exits; i++) {
+        const Snapshot *snap = &ex->snaps[ex->exits[i].snap];
+        const SnapEntry *e = &ex->entries[snap->first];
+        ex->exits[i].ended = snap->yields == 2 && snap->n_frames == 1 && snap->count == 0
+            && ex->frames[snap->first_frame].depth == 0;
+        if (snap->yields == 1 && snap->n_frames == 1 && snap->count == 1
+            && (e->how == SLOT_TAKE || e->how == SLOT_NEW)) {
+            ex->exits[i].yielded = e;
+        }
+    }
+    renumber_params(t, ex->params, ex->n_params);
+    return 0;
+}
+
+// Objects that snapshots name (code objects) must live as long as the executor.
+static int
+keep_codes(Executor *ex)
+{
+    if (PyList_Append(ex->keep, ex->globals) < 0 || PyList_Append(ex->keep, ex->builtins) < 0) {
+        return -1;
+    }
+    for (uint32_t i = 0; i < ex->n_frames; i++) {
+        if (i > 0 && ex->frames[i].code == ex->frames[i - 1].code) {
+            continue;
+        }
+        if (PyList_Append(ex->keep, ex->frames[i].code) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int
+add_code(Executor *root, PyCodeObject *code)
+{
+    for (uint32_t i = 0; i < root->n_codes; i++) {
+        if (root->codes[i] == code) {
+            return 0;
+        }
+    }
+    PyCodeObject **codes = PyMem_Realloc(root->codes, (root->n_codes + 1) * sizeof *codes);
+    if (codes == NULL || PyList_Append(root->keep, (PyObject *)code) < 0) {
+        root->codes = codes == NULL ? root->codes : codes;
+        return -1;
+    }
+    root->codes = codes;
+    root->codes[root->n_codes++] = code;
+    return 0;
+}
+
+// The root of its tree knows what code runs in it, and in the trace it jumps to.
+static int
+add_codes(const Executor *ex, const Executor *target)
+{
+    Executor *root = ex->root;
+    for (uint32_t i = 0; i < ex->n_frames; i++) {
+        if (add_code(root, (PyCodeObject *)ex->frames[i].code) < 0) {
+            return -1;
+        }
+    }
+    for (uint32_t i = 0; target != NULL && i < target->root->n_codes; i++) {
+        if (add_code(root, target->root->codes[i]) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+// GUARD_VALID looks at the executor that is only now made.
+static void
+fill_self(Trace *t, const Executor *ex)
+{
+    for (Ref ref = 1; ref < t->n_ins; ref++) {
+        if (t->ins[ref].op == UOP_GUARD_VALID) {
+            t->ins[ref].operand[0] = (uint64_t)(uintptr_t)&ex->invalid;
+        }
+    }
+}
+
+// A new version of a loop: where the variables are of other types than it wants, which its entry
+// part finds before anything has happened, the older version is tried.
+static void
+chain_versions(Executor *ex)
+{
+    Executor *older = ex->next_version;
+    if (older == NULL || older->invalid || ex->jumps_to != NULL || older->globals != ex->globals
+        || older->builtins != ex->builtins) {
+        return;
+    }
+    for (uint32_t n = 0; n < ex->n_exits && ex->exits[n].ref < ex->entry_end; n++) {
+        if (emit_link(ex, n, older) == 0) {
+            ex->exits[n].side = (Executor *)Py_NewRef((PyObject *)older);
+        }
+    }
+    ex->jumps_to = (Executor *)Py_NewRef((PyObject *)older);
+}
+
+static int
+install_executor(Recorder *r, Executor *ex)
+{
+    if (r->parent == NULL) {
+        if (hook_install_root(r->anchor_code, root_key(r, r->anchor), ex) < 0) {
+            return -1;
+        }
+        if (!ex->is_function) {
+            chain_versions(ex);
+        }
+        return 0;
+    }
+    if (emit_link(r->parent, r->parent_exit, ex) < 0) {
+        return -1;
+    }
+    r->parent->root->n_sides++;
+    r->parent->exits[r->parent_exit].side = (Executor *)Py_NewRef((PyObject *)ex);
+    return 0;
+}
+
+AbortReason
+compile_trace(Recorder *r, const Executor *target, uint16_t loop_snap)
+{
+    static Trace *final;
+    static Assignment *assignment;
+    if (final == NULL) {
+        final = PyMem_RawMalloc(sizeof(Trace));
+        assignment = PyMem_RawMalloc(sizeof(Assignment));
+    }
+    if (final == NULL || assignment == NULL) {
+        return ABORT_MEMORY;
+    }
+    if (r->parent != NULL && (r->parent->retired || r->parent->root->invalid)) {
+        return ABORT_INVALIDATED;       // meanwhile; nobody but the recorder holds it any more
+    }
+    Executor *ex = executor_new();
+    if (ex == NULL) {
+        PyErr_Clear();
+        return ABORT_MEMORY;
+    }
+    ex->code = r->anchor_code;
+    ex->globals = compat_frame_globals(r->frames[0].frame);
+    ex->builtins = compat_frame_builtins(r->frames[0].frame);
+    ex->anchor = root_key(r, r->anchor);
+    ex->resumed = r->resumed;
+    ex->is_side = r->parent != NULL;
+    ex->is_function = r->function && r->parent == NULL;
+    ex->root = r->parent != NULL ? r->parent->root : ex;
+    if (r->parent != NULL) {
+        ex->start_ip = executor_exit_ip(r->parent, &r->parent->exits[r->parent_exit]);
+        ex->at_same_place = r->parent->start_ip == ex->start_ip ? r->parent->at_same_place + 1 : 0;
+    }
+    ex->work = (uint32_t)(r->work + r->bytecodes);
+    ex->stack_depth = r->frames[0].depth;
+    ex->loops = loop_snap != NO_SNAP;
+    ex->keep = Py_NewRef(r->b.keep);
+    if (target != NULL) {
+        ex->jumps_to = (Executor *)Py_NewRef((PyObject *)target);
+    }
+    if (jit.dump != NULL || jit.keep_text) {
+        ex->recorded = trace_pack(r->t);
+        dump("record", r, ex->recorded);
+    }
+    uint64_t start = now_ns();
+    AbortReason reason = optimise(&r->b, loop_snap, final);
+    uint64_t optimised = now_ns();
+    if (reason == ABORT_NONE) {
+        fill_self(final, ex);
+        if (jit.dump != NULL || jit.keep_text) {
+            ex->optimised = trace_pack(final);
+            dump("opt", r, ex->optimised);
+        }
+        AssignOptions options = {r->parent != NULL ? r->parent->spills : 0,
+                                 (uint32_t)jit.params.random};
+        // Side traces of one tree may be live at the same time only along one path, but links
+        // join them in any order: each keeps clear of its root's slots and its parent's.
+        if (target != NULL && options.first_spill < target->spills) {
+            options.first_spill = target->spills;
+        }
+        reason = (AbortReason)assign_trace(final, &options, assignment);
+    }
+    uint64_t assigned = now_ns();
+    if (reason == ABORT_NONE) {
+        ex->spills = assignment->spills;
+        ex->entry_end = final->loop_entry;
+        if (copy_trace(ex, final, assignment, r) < 0 || keep_codes(ex) < 0) {
+            PyErr_Clear();
+            reason = ABORT_MEMORY;
+        }
+        else {
+            reason = (AbortReason)emit_trace(final, assignment, target, ex);
+            if (reason == ABORT_NONE && dumps("code")) {
+                dump_code(r, assignment, ex, final);
+            }
+        }
+    }
+    if (reason == ABORT_NONE && (assume_commit(ex) < 0 || add_codes(ex, target) < 0 || install_executor(r, ex) < 0)) {
+        PyErr_Clear();
+        reason = ABORT_INVALIDATED;
+    }
+    if (reason == ABORT_NONE) {
+        uint64_t end = now_ns();
+        coverage_trace(r->t, final, assignment, ex);
+        ex->compile_ns = end - start;
+        ex->emit_ns = end - assigned;
+        jit.stats.record_ns += optimised - start;
+        jit.stats.compile_ns += end - optimised;
+        jit.stats.emit_ns += end - assigned;
+        jit.stats.uops += ex->n_ins;
+        jit.stats.code_bytes += ex->code_size;
+        if (ex->is_side) {
+            jit.stats.sides++;
+        }
+        else {
+            jit.stats.roots++;
+        }
+    }
+    else {
+        executor_retire(ex);
+    }
+    Py_DECREF(ex);
+    return reason;
+}
+
+void
+log_abort(Recorder *r, AbortReason reason)
+{
+    RFrame *f = r->n_frames > 0 ? top_frame(r) : NULL;
+    PyCodeObject *code = f != NULL ? f->code : r->anchor_code;
+    int line = f != NULL ? PyCode_Addr2Line(code, (int)(f->ip - compat_code_start(code)) * 2) : 0;
+    const char *what = reason == ABORT_BYTECODE || jit.dump != NULL
+        ? compat_bytecode_name(r->now.op) : "";
+    if (jit.dump != NULL && strstr(jit.dump, "abort") != NULL) {
+        fprintf(stderr, "--- abort: %d at %s:%d %s\n", reason,
+                PyUnicode_AsUTF8(code->co_filename), line, what);
+    }
+    hook_log_abort(code, line, reason, what);
+}

@@ -1,0 +1,77 @@
+// native.c - a function's own trace called from compiled code, with no interpreter in between.
+//
+// The callee gets a real frame on the thread's data stack, and an activation of its own on the C stack.
+// So whatever looks at frames sees what the interpreter would have made, and an exit in the callee
+// concerns nobody else: its frame is brought up to date, the interpreter finishes it, and the result is
+// returned to the caller's trace as if the callee had not left.
+//
+// Before the call GUARD_ROOM has looked at the recursion limit, the C stack and the eval breaker; where
+// one of them says no, the interpreter makes the call.
+#include <pthread.h>
+#include "anchors.h"
+#include "emit.h"
+#include "helpers.h"
+#include "jit.h"
+
+// --- the C stack ------------------------------------------------------------------------------
+
+enum { C_UNITS = 4 };                   // of c_recursion_remaining that a native call stands for
+
+// Compiled code may use the upper half of the thread's C stack for calls; the rest is for what it calls.
+uintptr_t
+native_floor(PyThreadState *tstate)
+{
+    static uint64_t thread;             // asked for last: its unique number
+    static uintptr_t floor;
+    if (thread != PyThreadState_GetID(tstate)) {
+        thread = PyThreadState_GetID(tstate);
+        pthread_attr_t attr;
+        void *low;
+        size_t size;
+        floor = UINTPTR_MAX;            // unknown: none
+        if (pthread_getattr_np(pthread_self(), &attr) == 0) {
+            if (pthread_attr_getstack(&attr, &low, &size) == 0) {
+                floor = (uintptr_t)low + size / 2;
+            }
+            pthread_attr_destroy(&attr);
+        }
+    }
+    return floor;
+}
+
+// --- the call ---------------------------------------------------------------------------------
+
+// The callee has left its trace: the interpreter finishes it.
+static PyObject *
+finish(Activation *act)
+{
+    leave_executor(act);
+    // (A recording that has begun there wants to see it return.)
+    PyObject *result = jit.recorder != NULL ? NULL : compat_returned(act->tstate, act->frame);
+    return result != NULL ? result : compat_finish_frame(act->tstate, act->frame, false);
+}
+
+PyObject *
+help_call_native(Activation *act, PyObject *function, void *entry, int64_t count)
+{
+    PyThreadState *tstate = act->tstate;
+    Executor *ex = info_function_trace(entry, (PyFunctionObject *)function);
+    Activation callee;
+    if (ex == NULL || !compat_push_call(&callee, act, function, (int)count, ex)) {
+        return compat_call_function(tstate, function, act->args + 1, (int)count);
+    }
+    ex->entered++;
+    ex->inside++;
+    tstate->c_recursion_remaining -= C_UNITS;
+    emit_enter(&callee, ex->machine_code);
+    ex->inside--;
+    PyObject *result = callee.returned;
+    if (callee.exit == EXIT_RETURNED) {
+        compat_pop_call(tstate, callee.frame);
+    }
+    else {
+        result = finish(&callee);
+    }
+    tstate->c_recursion_remaining += C_UNITS;
+    return result;
+}

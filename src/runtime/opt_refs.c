@@ -1,0 +1,117 @@
+// opt_refs.c - reference counts that go up and down again with nobody looking in between.
+//
+// In:   a trace in recorded order.
+// Out:  INCREF v ... DECREF v removed where everything between them neither runs unknown code nor
+//       lets anything go that could have been what kept v alive. Snapshots in between, which
+//       counted on the trace's reference, take a new one instead.
+#include "build.h"
+#include <string.h>
+
+// May `ins` end the life of an object that only a container keeps alive?
+static bool
+may_release(const Ins *ins)
+{
+    uint32_t flags = uop_table[ins->op].flags;
+    switch (ins->op) {
+        case UOP_DECREF: case UOP_SYNC: case UOP_LOOP: case UOP_LOOP_END: case UOP_JUMP:
+        case UOP_FRAME_POP: case UOP_FRAME_STORE: case UOP_FRAME_CLEAR: case UOP_DECREF_SLOT:
+            return true;
+        case UOP_RANGE_SET: case UOP_RANGE_SET_START: case UOP_ITER_SET_INDEX: case UOP_ITER_SET_WORD:
+            return false;
+        default:
+            return (flags & ESCAPES) || UOP_WRITES(flags);
+    }
+}
+
+static bool
+is_decref_of(const Ins *ins, Ref ref)
+{
+    return (ins->op == UOP_DECREF || ins->op == UOP_DECREF_SIMPLE || ins->op == UOP_DECREF_SHARED
+            || ins->op == UOP_DECREF_FLOAT)
+        && ins->in[0] == ref;
+}
+
+// The matching DECREF, or NO_REF.
+static Ref
+find_match(const Trace *t, Ref incref)
+{
+    Ref ref = t->ins[incref].in[0];
+    for (Ref i = incref + 1; i < t->n_ins; i++) {
+        const Ins *ins = &t->ins[i];
+        if (ins->flags & INS_DEAD) {
+            continue;
+        }
+        if (is_decref_of(ins, ref)) {
+            return i;
+        }
+        if (may_release(ins)) {
+            return NO_REF;
+        }
+        for (int k = 0; k < uop_table[ins->op].n_inputs; k++) {
+            if (ins->in[k] == ref && ins->op == UOP_ARG) {
+                return NO_REF;          // moved into something that is being built
+            }
+        }
+    }
+    return NO_REF;
+}
+
+// One reference to `ref` less that the snapshot can hand on.
+static void
+weaken(Trace *t, uint16_t snap, Ref ref)
+{
+    Snapshot *s = &t->snaps[snap];
+    SnapEntry *take = NULL;
+    for (uint32_t i = 0; i < s->count; i++) {
+        SnapEntry *e = &t->entries[s->first + i];
+        if (e->ref != ref) {
+            continue;
+        }
+        if (e->how == SLOT_DROP) {
+            *e = t->entries[s->first + s->count - 1];
+            s->count--;
+            return;
+        }
+        if (e->how == SLOT_TAKE) {
+            take = e;
+        }
+    }
+    if (take != NULL) {
+        take->how = SLOT_NEW;
+        return;
+    }
+    for (int k = 0; k < s->n_frames; k++) {
+        SnapFrame *f = &t->frames[s->first_frame + (uint32_t)k];
+        if (f->kind == FRAME_INIT && f->extra == ref && f->extra_how == SLOT_TAKE) {
+            f->extra_how = SLOT_NEW;
+            return;
+        }
+    }
+}
+
+void
+opt_refs(Trace *t)
+{
+    static Ref done_for[MAX_SNAPS];     // the INCREF for which a snapshot was last weakened
+    memset(done_for, 0, sizeof(done_for));
+    for (Ref ref = 1; ref < t->n_ins; ref++) {
+        Ins *ins = &t->ins[ref];
+        if ((ins->flags & INS_DEAD) || ins->op != UOP_INCREF) {
+            continue;
+        }
+        Ref match = find_match(t, ref);
+        if (match == NO_REF) {
+            continue;
+        }
+        for (Ref i = ref + 1; i < match; i++) {
+            const Ins *between = &t->ins[i];
+            if (!(between->flags & (INS_DEAD | INS_ENTRY)) && between->snap != NO_SNAP
+                && done_for[between->snap] != ref) {
+                weaken(t, between->snap, ins->in[0]);
+                done_for[between->snap] = ref;
+            }
+        }
+        ins->flags |= INS_DEAD;
+        t->ins[match].flags |= INS_DEAD;
+    }
+}

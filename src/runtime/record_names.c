@@ -1,0 +1,326 @@
+// record_names.c - record functions: globals, names of modules, imports, cells.
+//
+// What is looked up in a module's dictionary is a constant of the trace, under a watcher.
+#include "helpers.h"
+#include "record.h"
+
+// --- globals and names ------------------------------------------------------------------------
+
+// Does this code object itself store the name? Then it is no constant.
+static bool
+stores_name(PyCodeObject *code, PyObject *name)
+{
+    Instr in;
+    int end = (int)Py_SIZE(code);
+    for (int offset = 0; offset < end; offset = in.next) {
+        if (compat_decode(code, offset, &in) < 0) {
+            PyErr_Clear();
+            return true;
+        }
+        if ((in.op == BC_STORE_GLOBAL || in.op == BC_STORE_NAME || in.op == BC_DELETE_GLOBAL
+             || in.op == BC_DELETE_NAME) && PyTuple_GET_ITEM(code->co_names, in.oparg) == name) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Is this a name that the frames followed may be given another value for, unseen by watchers until
+// the trace is left? (See store_global().)
+bool
+is_variable(const Recorder *r, PyCodeObject *code, PyObject *globals, PyObject *name)
+{
+    return stores_name(code, name)
+        || (globals == compat_frame_globals(r->frames[0].frame) && stores_name(r->anchor_code, name));
+}
+
+// Pushes the global; false if it must be left to the interpreter.
+static bool
+load_global(Recorder *r, PyObject *name)
+{
+    RFrame *f = top_frame(r);
+    PyObject *globals = compat_frame_globals(f->frame), *builtins = compat_frame_builtins(f->frame);
+    if (!PyDict_CheckExact(globals) || !PyDict_CheckExact(builtins)) {
+        return false;
+    }
+    PyObject *value = PyDict_GetItemWithError(globals, name);
+    bool in_builtins = value == NULL;
+    if (in_builtins) {
+        value = PyDict_GetItemWithError(builtins, name);
+    }
+    if (value == NULL) {
+        PyErr_Clear();
+        return false;
+    }
+    if (!is_variable(r, f->code, globals, name) && assume_dict_key(globals, name) == 0
+        && (!in_builtins || assume_dict_key(builtins, name) == 0)) {
+        push(r, konst_obj(&r->b, value));
+        return true;
+    }
+    Builder *b = &r->b;
+    if (!in_builtins) {
+        push_borrowed(r, build2(b, UOP_GLOBAL_LOAD, konst_obj(b, globals), konst_obj(b, name)));
+        return true;
+    }
+    Ref ref = build_raw(b, UOP_C_FROM3, konst_obj(b, globals), konst_obj(b, builtins),
+                        konst_obj(b, name), fn((void *)compat_load_global), 0);
+    push_owned(r, ref);
+    return true;
+}
+
+RECORD(LOAD_GLOBAL)
+{
+    if (!load_global(r, name_at(r, in->oparg >> 1))) {
+        end_here(r, ABORT_NAME);
+        return;
+    }
+    if (in->oparg & 1) {
+        push(r, NO_REF);
+    }
+}
+
+// The dictionary that names of this frame live in, if it is plainly the module's.
+static bool
+names_are_globals(Recorder *r)
+{
+    Frame *frame = top_frame(r)->frame;
+    return compat_frame_locals(frame) == compat_frame_globals(frame);
+}
+
+RECORD(LOAD_NAME)
+{
+    if (!names_are_globals(r) || !load_global(r, name_at(r, in->oparg))) {
+        end_here(r, ABORT_NAME);
+    }
+}
+
+// A name that the module has gets another number (or the like). Neither the store nor letting the
+// old value go runs unknown code, so the store can wait until somebody could see it (opt_lower.c).
+// Only in the outermost frame: is_variable() tells what its code stores.
+static bool
+store_quietly(Recorder *r, PyObject *globals, PyObject *name)
+{
+    Builder *b = &r->b;
+    PyObject *now = help_global(globals, name);
+    if (r->n_frames != 1 || now == NULL || !help_is_quiet(Py_TYPE(now))
+        || !help_is_quiet(Py_TYPE(concrete(r, 0))) || watched_by_others(globals)) {
+        return false;
+    }
+    Ref dict = konst_obj(b, globals), key = konst_obj(b, name);
+    build1(b, UOP_GUARD_QUIET, build2(b, UOP_GLOBAL_LOAD, dict, key));
+    Ref value = real(r, peek(r, 0));
+    build_raw(b, UOP_GLOBAL_STORE, dict, key, value, 0, 0);
+    release(r, pop(r));
+    return true;
+}
+
+static void
+store_global(Recorder *r, PyObject *name)
+{
+    Builder *b = &r->b;
+    PyObject *globals = compat_frame_globals(top_frame(r)->frame);
+    if (!PyDict_CheckExact(globals)) {
+        end_here(r, ABORT_NAME);
+        return;
+    }
+    if (store_quietly(r, globals, name)) {
+        return;
+    }
+    (void)call_unknown(r, UOP_CALLI3, konst_obj(b, globals), konst_obj(b, name), peek(r, 0),
+                       (void *)PyDict_SetItem, 0);
+    release(r, pop(r));
+}
+
+RECORD(STORE_GLOBAL) { store_global(r, name_at(r, in->oparg)); }
+
+RECORD(STORE_NAME)
+{
+    if (!names_are_globals(r)) {
+        end_here(r, ABORT_NAME);
+        return;
+    }
+    store_global(r, name_at(r, in->oparg));
+}
+
+static void
+delete_global(Recorder *r, PyObject *name)
+{
+    PyObject *globals = compat_frame_globals(top_frame(r)->frame);
+    if (!PyDict_CheckExact(globals)) {
+        end_here(r, ABORT_NAME);
+        return;
+    }
+    (void)call_unknown(r, UOP_CALLI2, konst_obj(&r->b, globals), konst_obj(&r->b, name), 0,
+                       (void *)compat_delete_global, 0);
+}
+
+RECORD(DELETE_GLOBAL) { delete_global(r, name_at(r, in->oparg)); }
+
+RECORD(DELETE_NAME)
+{
+    if (!names_are_globals(r)) {
+        end_here(r, ABORT_NAME);
+        return;
+    }
+    delete_global(r, name_at(r, in->oparg));
+}
+
+// --- imports and classes ------------------------------------------------------------------------
+
+// What the builtins have under this name, as a constant (borrowed), or NULL.
+static PyObject *
+builtin_named(Recorder *r, const char *text)
+{
+    PyObject *builtins = compat_frame_builtins(top_frame(r)->frame);
+    PyObject *name = PyUnicode_InternFromString(text);
+    PyObject *value = name == NULL || !PyDict_CheckExact(builtins)
+        ? NULL : PyDict_GetItemWithError(builtins, name);
+    if (value != NULL && assume_dict_key(builtins, name) < 0) {
+        value = NULL;
+    }
+    Py_XDECREF(name);
+    PyErr_Clear();
+    return value;
+}
+
+RECORD(IMPORT_NAME)
+{
+    Builder *b = &r->b;
+    Frame *frame = top_frame(r)->frame;
+    PyObject *locals = compat_frame_locals(frame);
+    if (locals != NULL && !names_are_globals(r)) {
+        end_here(r, ABORT_NAME);
+        return;
+    }
+    PyObject *import = builtin_named(r, "__import__");
+    if (import == NULL) {
+        end_here(r, ABORT_NAME);
+        return;
+    }
+    const Ref more[] = {
+        konst_obj(b, import), konst_obj(b, name_at(r, in->oparg)),
+        konst_obj(b, compat_frame_globals(frame)), konst_obj(b, locals == NULL ? Py_None : locals)};
+    Ref module = call_with_args(r, 2, more, 4, (void *)compat_import_name, false);
+    release(r, pop(r));
+    release(r, pop(r));
+    push_owned(r, module);
+}
+
+// A name of a module is a constant under a watcher; what else can be imported from is left to the
+// interpreter.
+RECORD(IMPORT_FROM)
+{
+    PyObject *module = concrete(r, 0), *name = name_at(r, in->oparg);
+    PyObject *dict = PyModule_CheckExact(module) ? PyModule_GetDict(module) : NULL;
+    PyObject *value = dict == NULL ? NULL : PyDict_GetItemWithError(dict, name);
+    if (value == NULL || compat_type_lookup(&PyModule_Type, name) != NULL
+        || assume_dict_key(dict, name) < 0) {
+        PyErr_Clear();
+        end_here(r, ABORT_NAME);
+        return;
+    }
+    must_be(r, peek(r, 0), module);
+    push(r, konst_obj(&r->b, value));
+}
+
+RECORD(LOAD_BUILD_CLASS)
+{
+    (void)in;
+    PyObject *function = builtin_named(r, "__build_class__");
+    if (function == NULL) {
+        end_here(r, ABORT_NAME);
+        return;
+    }
+    push(r, konst_obj(&r->b, function));
+}
+
+// --- cells ------------------------------------------------------------------------------------
+
+RECORD(LOAD_DEREF)
+{
+    Ref cell = get_local(r, in->oparg);
+    PyObject *now = concrete_local(r, in->oparg);
+    if (cell == NO_REF || now == NULL || PyCell_GET(now) == NULL) {
+        end_here(r, ABORT_UNBOUND);
+        return;
+    }
+    Ref value = build1(&r->b, UOP_CELL_LOAD, cell);
+    build1(&r->b, UOP_GUARD_BOUND, value);
+    push_borrowed(r, value);
+}
+
+RECORD(STORE_DEREF)
+{
+    Ref cell = get_local(r, in->oparg);
+    PyObject *now = concrete_local(r, in->oparg);
+    if (cell == NO_REF || now == NULL) {
+        end_here(r, ABORT_UNBOUND);
+        return;
+    }
+    Builder *b = &r->b;
+    bool empty = PyCell_GET(now) == NULL;
+    Ref old = build1(b, UOP_CELL_LOAD, cell);
+    if (empty) {
+        build(b, UOP_GUARD_IS, old, 0, 0, 0, 0);
+    }
+    else {
+        build1(b, UOP_GUARD_BOUND, old);
+    }
+    (void)real(r, peek(r, 0));
+    Ref value = pop(r);
+    give(r, value);
+    build_raw(b, UOP_CELL_STORE, cell, value, 0, 0, 0);
+    if (!empty) {
+        take_back(r, old);
+    }
+}
+
+RECORD(DELETE_DEREF)
+{
+    Ref cell = get_local(r, in->oparg);
+    PyObject *now = concrete_local(r, in->oparg);
+    if (cell == NO_REF || now == NULL || PyCell_GET(now) == NULL) {
+        end_here(r, ABORT_UNBOUND);
+        return;
+    }
+    Builder *b = &r->b;
+    Ref old = build1(b, UOP_CELL_LOAD, cell);
+    build1(b, UOP_GUARD_BOUND, old);
+    build_raw(b, UOP_CELL_STORE, cell, konst_obj(b, NULL), 0, 0, 0);
+    take_back(r, old);
+}
+
+RECORD(MAKE_CELL)
+{
+    Ref initial = get_local(r, in->oparg);
+    Builder *b = &r->b;
+    Ref content = initial == NO_REF ? konst_obj(b, NULL) : real(r, initial);
+    Ref cell = build_raw(b, UOP_C_FROM1, content, 0, 0, fn((void *)PyCell_New), 0);
+    learn_type(b, cell, &PyCell_Type);
+    owned(r, cell);
+    set_local(r, in->oparg, cell);
+}
+
+// The cells of the function's closure. Its code is known, and with it how many there are.
+RECORD(COPY_FREE_VARS)
+{
+    RFrame *f = top_frame(r);
+    Builder *b = &r->b;
+    int first = f->n_locals - in->oparg;
+    PyObject *closure = ((PyFunctionObject *)f->func_obj)->func_closure;
+    for (int i = 0; i < in->oparg && ref_is_const(f->func); i++) {
+        set_local(r, first + i, konst_obj(b, PyTuple_GET_ITEM(closure, i)));
+    }
+    if (ref_is_const(f->func)) {
+        return;
+    }
+    Ref cells = build(b, UOP_FIELD_LOAD, f->func, 0, 0, offsetof(PyFunctionObject, func_closure), 0);
+    build1(b, UOP_GUARD_BOUND, cells);
+    learn_type(b, cells, &PyTuple_Type);
+    for (int i = 0; i < in->oparg; i++) {
+        Ref cell = build2(b, UOP_TUPLE_ITEM, cells, konst_i64(b, i));
+        learn_type(b, cell, &PyCell_Type);
+        own_borrowed(r, cell);
+        set_local(r, first + i, cell);
+    }
+}
