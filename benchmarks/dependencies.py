@@ -1,0 +1,60 @@
+"""Third-party packages of pyperformance's benchmarks, installed beside the interpreter, never into it.
+
+Each benchmark's pinned requirements go into a folder of their own (pip install --target), so that
+two benchmarks may ask for different versions and the interpreter, with the jitpatch installed in it,
+stays as it is. The folders reach the benchmark through PYTHONPATH, which pyperf hands to its workers.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from measure import HERE, Side, note
+
+DEPENDENCIES = HERE / ".deps"
+COMMON = ("pyperf", "pyperformance")
+
+
+class InstallError(Exception):
+    """pip's last word."""
+
+
+def _tag(side: Side) -> str:
+    code = "import sys, platform; print(sys.implementation.cache_tag, platform.machine(), sep='-')"
+    done = subprocess.run([*side.command, "-c", code], capture_output=True, text=True, check=True,
+                          env=side.environment())
+    return done.stdout.strip()
+
+
+def _install(side: Side, target: Path, arguments: list[str]) -> Path:
+    """Installs once: a finished folder is marked, an unfinished one is made again."""
+    done_mark = target / ".complete"
+    if done_mark.exists():
+        return target
+    shutil.rmtree(target, ignore_errors=True)
+    note(f"installing {' '.join(arguments)} into {target}")
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "--python", side.command[0], "install", "--quiet",
+         "--target", str(target), *arguments], capture_output=True, text=True)
+    if done.returncode:
+        errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
+        raise InstallError(errors[-1] if errors else f"pip: exit status {done.returncode}")
+    done_mark.touch()
+    return target
+
+
+def common(side: Side) -> Path:
+    """pyperf and pyperformance for the side's interpreter."""
+    return _install(side, DEPENDENCIES / _tag(side) / "common", list(COMMON))
+
+
+def for_benchmark(side: Side, name: str, requirements: Path) -> list[Path]:
+    """What PYTHONPATH must hold to run the benchmark on this side."""
+    folders = [common(side)]
+    if requirements.exists():
+        target = DEPENDENCIES / _tag(side) / name
+        folders.insert(0, _install(side, target, ["-r", str(requirements)]))
+    return folders
