@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 # Thresholds count loop turns (or calls) before recording, and exits before a side trace.
 MODES: dict[str, dict[str, str]] = {
@@ -24,6 +25,7 @@ MODES: dict[str, dict[str, str]] = {
     "default": {},
 }
 DEFAULT_MODES = "first,second,default"
+UNINSTALLED = Path(__file__).parent / "uninstalled"
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,22 @@ OFF = {"JITPATCH": "0"}
 
 def environment(settings: dict[str, str]) -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if k == "JITPATCH_COVERAGE" or not k.startswith("JITPATCH")}
+    if not is_installed():
+        kept["PYTHONPATH"] = os.pathsep.join(filter(None, [str(UNINSTALLED), kept.get("PYTHONPATH")]))
     return kept | {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"} | settings
+
+
+def starts(**variables: str) -> bool:
+    """Does the variable JITPATCH switch the JIT on in a new process?"""
+    code = "import sys; sys.exit(not getattr(sys.modules.get('jitpatch'), 'is_enabled', bool)())"
+    return subprocess.run([interpreter(), "-P", "-c", code], env=os.environ | {"JITPATCH": "1"} | variables,
+                          stdin=subprocess.DEVNULL, capture_output=True).returncode == 0
+
+
+@lru_cache
+def is_installed() -> bool:
+    """False for a checkout on PYTHONPATH, whose start-up line no interpreter reads: UNINSTALLED stands in for it."""
+    return starts() or not starts(PYTHONPATH=os.pathsep.join(filter(None, [str(UNINSTALLED), os.environ.get("PYTHONPATH")])))
 
 
 def run(arguments: Sequence[str], settings: dict[str, str], timeout: float = 60.0, cwd: str | None = None,
@@ -96,7 +113,12 @@ def run(arguments: Sequence[str], settings: dict[str, str], timeout: float = 60.
 def jit_available() -> bool:
     """Without the JIT the comparing tests still run: they then check that the scripts are deterministic."""
     code = "import jitpatch, sys; sys.exit(0 if jitpatch.is_available() else 1)"
-    return run(["-P", "-c", code], OFF).status == 0
+    if run(["-P", "-c", code], OFF).status != 0:
+        return False
+    code = "import jitpatch, sys; sys.exit(0 if jitpatch.is_enabled() else 1)"
+    if run(["-P", "-c", code], {"JITPATCH": "1"}).status != 0:
+        raise RuntimeError("jitpatch is available, but JITPATCH=1 does not switch it on: the tests would compare nothing")
+    return True
 
 
 def without_addresses(text: str) -> str:
