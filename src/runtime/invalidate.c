@@ -45,6 +45,8 @@ static struct {
     size_t n_functions;         // subjects that are functions
     Subject *buckets[BUCKETS];
     Subject *dead;              // subjects whose object is gone, to be dropped
+    size_t n_facts;
+    size_t n_unused;            // at most this many of them have no dependents (once noted)
     unsigned epoch;             // number of the recording
     bool noted_broken;          // a fact noted in this one has broken already
     Fact **noted;
@@ -77,6 +79,7 @@ break_fact(Fact *fact)
         executor_invalidate(fact->dependents[i]);
     }
     fact->n_dependents = 0;
+    known.n_unused++;
     if (fact->noted == known.epoch) {
         known.noted_broken = true;
     }
@@ -122,14 +125,21 @@ stop_watching(Subject *subject)
 }
 
 static void
+free_fact(Fact *fact)
+{
+    known.n_facts--;
+    Py_XDECREF(fact->key);
+    PyMem_Free(fact->dependents);
+    PyMem_Free(fact);
+}
+
+static void
 free_subject(Subject *subject)
 {
     while (subject->facts != NULL) {
         Fact *fact = subject->facts;
         subject->facts = fact->next;
-        Py_XDECREF(fact->key);
-        PyMem_Free(fact->dependents);
-        PyMem_Free(fact);
+        free_fact(fact);
     }
     known.n_functions -= subject->about == ABOUT_FUNCTION;
     Py_XDECREF(subject->death);
@@ -148,9 +158,7 @@ drop_unused_facts(Subject *subject)
             continue;
         }
         *at = fact->next;
-        Py_XDECREF(fact->key);
-        PyMem_Free(fact->dependents);
-        PyMem_Free(fact);
+        free_fact(fact);
     }
 }
 
@@ -159,6 +167,7 @@ static void
 drop_unused(void)
 {
     assert(known.n_noted == 0);
+    known.n_unused = 0;
     PyObject *exc = PyErr_GetRaisedException();
     for (size_t i = 0; i < BUCKETS; i++) {
         for (Subject **at = &known.buckets[i]; *at != NULL;) {
@@ -376,6 +385,7 @@ need_fact(Subject *subject, PyObject *key, Py_hash_t hash, bool of_life)
     fact->key = Py_XNewRef(key);
     fact->hash = hash;
     fact->of_life = of_life;
+    known.n_facts++;
     fact->next = subject->facts;
     subject->facts = fact;
     subject->key_filter |= key == NULL ? ~(uint64_t)0 : 1ull << (hash & 63);
@@ -489,8 +499,14 @@ assume_broken(void)
 void
 assume_begin(void)
 {
+    for (size_t i = 0; i < known.n_noted; i++) {
+        known.n_unused += known.noted[i]->n_dependents == 0;
+    }
     known.n_noted = 0;
-    drop_unused();
+    // All facts are looked at, which must cost a recording no more than making its own ones did.
+    if (known.n_unused * 4 >= known.n_facts) {
+        drop_unused();
+    }
     known.epoch++;
     known.noted_broken = false;
 }
@@ -527,6 +543,7 @@ assume_forget(Executor *ex)
                 for (size_t k = 0; k < fact->n_dependents;) {
                     if (fact->dependents[k] == ex) {
                         fact->dependents[k] = fact->dependents[--fact->n_dependents];
+                        known.n_unused += fact->n_dependents == 0;
                     }
                     else {
                         k++;
