@@ -51,6 +51,8 @@ printf 'Acquire::Check-Valid-Until "false";\nAPT::Install-Recommends "false";\n'
     > "$dir/etc/apt/apt.conf.d/90jitpatch"
 cp /etc/resolv.conf "$dir/etc/resolv.conf"
 
+# An earlier run may have been interrupted between unpacking and configuring.
+chroot "$dir" env DEBIAN_FRONTEND=noninteractive dpkg --configure -a
 chroot "$dir" apt-get update
 chroot "$dir" env DEBIAN_FRONTEND=noninteractive \
     apt-get install -y $(echo "$packages" | tr , ' ')

@@ -522,6 +522,21 @@ assign_ins(State *s, Ref pos)
 
 // --- the whole ----------------------------------------------------------------------------------
 
+// Memory for the arrays, kept from trace to trace: taking it from the system each time would cost
+// page faults that take as long as the assignment.
+static void *
+scratch(size_t size)
+{
+    static void *block;
+    static size_t room;
+    if (size > room) {
+        free(block);
+        block = malloc(size);
+        room = block ? size : 0;
+    }
+    return block;
+}
+
 // One block for all arrays; sizes depend on the trace.
 static bool
 state_init(State *s, const Trace *t, const AssignOptions *options, Assignment *out)
@@ -537,7 +552,7 @@ state_init(State *s, const Trace *t, const AssignOptions *options, Assignment *o
     if (t->loop && t->ins[end].op == UOP_LOOP_END) {
         s->loop_end = end;
     }
-    s->vals = malloc(size);
+    s->vals = scratch(size);
     if (!s->vals) {
         return false;
     }
@@ -570,6 +585,5 @@ assign_trace(const Trace *t, const AssignOptions *options, Assignment *out)
     }
     loop_late_spills(&s);
     out->spills = s.w.spills;
-    free(s.vals);
     return s.w.abort;
 }
