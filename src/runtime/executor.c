@@ -154,6 +154,21 @@ executor_invalidate(Executor *ex)
     }
 }
 
+// Such an exit is one of the same bytecode as the unknown code, at the end of a `for` loop for instance.
+bool
+executor_exit_is_unchecked(const Executor *ex, const Exit *exit)
+{
+    for (Ref ref = exit->ref; ref-- > 1;) {
+        if (ex->ins[ref].op == UOP_GUARD_VALID) {
+            return false;
+        }
+        if (uop_table[ex->ins[ref].op].flags & ESCAPES) {
+            return true;
+        }
+    }
+    return ex->unchecked;
+}
+
 // The first live executor that cannot be in service without `ex`.
 static Executor *
 dependent_on(const Executor *ex)

@@ -74,6 +74,7 @@ struct Executor {
     uint32_t work;                      // bytecodes it stands for, from its root's start to its end
     uint16_t sampled, short_runs;       // runs timed so far, and how many were too short to pay
     _Py_CODEUNIT *start_ip;             // side: where its innermost frame starts
+    bool unchecked;                     // side: begins behind unknown code, before any GUARD_VALID
     uint8_t at_same_place;              // side: how many of its parents in a row start there, too
     uint64_t entered;                   // times run from the interpreter
     uint64_t entered_before;            // and as of the last full garbage collection
@@ -93,6 +94,9 @@ executor_exit_ip(const Executor *ex, const Exit *exit)
     const Snapshot *snap = &ex->snaps[exit->snap];
     return ex->frames[snap->first_frame + snap->n_frames - 1].ip;
 }
+
+// May unknown code have run before this exit, with no GUARD_VALID between?
+bool executor_exit_is_unchecked(const Executor *ex, const Exit *exit);
 
 static inline uint64_t konst_bits(const Executor *ex, Ref ref) { return ex->konsts[ref & ~KREF].bits; }
 

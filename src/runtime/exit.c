@@ -424,6 +424,14 @@ finish_inlined(Activation *act, const Executor *ex, const Snapshot *snap, Frame 
 
 // --- leaving ----------------------------------------------------------------------------------
 
+// The instruction that an exit stands for. A forced exit is one more exit of the instruction after it.
+static unsigned
+left_op(const Executor *ex, const Exit *exit)
+{
+    unsigned op = ex->ins[exit->ref].op;
+    return op == UOP_FORCED_EXIT ? ex->ins[exit->ref + 1].op : op;
+}
+
 static bool
 wants_side_trace(const Executor *ex, const Exit *exit, bool raised)
 {
@@ -436,8 +444,9 @@ wants_side_trace(const Executor *ex, const Exit *exit, bool raised)
     if (ex->at_same_place >= MAX_AT_SAME_PLACE && executor_exit_ip(ex, exit) == ex->start_ip) {
         return false;                   // one more trace would leave there as well
     }
-    switch (ex->ins[exit->ref].op) {
+    switch (left_op(ex, exit)) {
         case UOP_CHECK_BREAKER: case UOP_GUARD_ROOM: case UOP_GUARD_VALID: case UOP_GUARD_UNSEEN:
+        case UOP_GUARD_UNWATCHED:
             return false;               // not a path of the program's
         default:
             return true;

@@ -309,6 +309,7 @@ compile_trace(Recorder *r, const Executor *target, uint16_t loop_snap)
     ex->root = r->parent != NULL ? r->parent->root : ex;
     if (r->parent != NULL) {
         ex->start_ip = executor_exit_ip(r->parent, &r->parent->exits[r->parent_exit]);
+        ex->unchecked = executor_exit_is_unchecked(r->parent, &r->parent->exits[r->parent_exit]);
         ex->at_same_place = r->parent->start_ip == ex->start_ip ? r->parent->at_same_place + 1 : 0;
     }
     ex->work = (uint32_t)(r->work + r->bytecodes);

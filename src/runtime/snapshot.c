@@ -471,6 +471,7 @@ snapshot_inherit(Recorder *r, Executor *ex, uint32_t n, Frame *innermost)
     if (left_by->op == UOP_DECREF && !ref_is_const(left_by->in[0])) {
         r->loud = h.map[left_by->in[0]];
     }
+    r->check_valid = executor_exit_is_unchecked(ex, h.exit);
     r->last_snap_ins = 0;
     r->b.snap = NO_SNAP;
     if (top_frame(r)->ip == NULL) {

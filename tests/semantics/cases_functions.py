@@ -595,6 +595,74 @@ def case_monitoring_from_inside():
     print(t, len(seen), seen[:30])
 
 
+def case_a_tool_set_where_an_iterator_ends():
+    seen = []
+
+    def profile(frame, event, arg):
+        if frame.f_code is work.__code__ or frame.f_code is outer.__code__:
+            seen.append((event, frame.f_code.co_name))
+
+    left = [0]
+
+    def step():
+        left[0] -= 1
+        if left[0] < 0:
+            if on:
+                sys.setprofile(profile)
+            return None
+        return left[0]
+
+    def work(i):
+        return i + 1
+
+    def outer(i):
+        left[0] = 3
+        for x in iter(step, None):
+            i += x
+        return work(i) + work(i)
+
+    on, t = False, 0
+    for i in range(HOT):
+        on = i == HOT - 3
+        t += outer(i)
+        if on:
+            sys.setprofile(None)
+    print(t, seen)
+
+
+def case_a_tool_set_where_an_iterator_ends_inside_a_loop():
+    seen = []
+
+    def trace(frame, event, arg):
+        seen.append((event, frame.f_code.co_name, frame.f_lineno - frame.f_code.co_firstlineno))
+
+    def step():
+        left[0] -= 1
+        if left[0] < 0:
+            if on[0]:
+                sys.settrace(trace)
+            return None
+        return left[0]
+
+    def work(i):
+        return i + 1
+
+    def outer(n):
+        t = 0
+        for i in range(n):
+            left[0] = i % 4
+            on[0] = i == HOT - 3
+            for x in iter(step, None):
+                t += x
+            t += work(i)
+        return t
+
+    left, on = [0], [False]
+    t = outer(HOT)
+    sys.settrace(None)
+    print(t, seen)
+
+
 def case_a_tool_that_watches_the_callee_only():
     seen = []
     E = sys.monitoring.events

@@ -378,11 +378,14 @@ def case_memory_does_not_grow():
         for _ in range(10):
             work()
         gc.collect()
-    before = sys.getallocatedblocks()
-    for _ in range(1500):
-        work()
-    gc.collect()
-    print(sys.getallocatedblocks() - before < 1000)    # traces come and go; one block a call would show
+    grown = []
+    for _ in range(4):                  # a tree may still grow in some of them (force_exit), up to its limit
+        before = sys.getallocatedblocks()
+        for _ in range(1500):
+            work()
+        gc.collect()
+        grown.append(sys.getallocatedblocks() - before)
+    print(min(grown) < 1000)            # traces come and go; one block a call would show
 
 
 def case_order_of_deaths_at_loop_end():

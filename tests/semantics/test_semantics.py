@@ -25,12 +25,6 @@ def cases():
             if isinstance(node, ast.FunctionDef) and node.name.startswith("case_")]
 
 
-# With every n-th exit forced, what is known to be wrong. An exit forced in a recursion of native calls hides the
-# events of a tool that was set meanwhile from the callers further out; memory grows with traces given up.
-WRONG_WITH_FORCED_EXITS = {"case_settrace_from_inside", "case_setprofile_from_inside", "case_monitoring_from_inside",
-                           "case_memory_does_not_grow"}
-
-
 @lru_cache(maxsize=None)
 def outcome(file, name, mode):
     settings = harness.OFF if mode is None else harness.modes()[mode]
@@ -41,8 +35,6 @@ def outcome(file, name, mode):
 @pytest.mark.parametrize("mode", harness.modes())
 @pytest.mark.parametrize("file, name", cases())
 def test_same_with_the_jit(file, name, mode):
-    if "FORCE_EXIT" in harness.extra_options() and name in WRONG_WITH_FORCED_EXITS:
-        pytest.xfail("known: see WRONG_WITH_FORCED_EXITS")
     expected, got = outcome(file, name, None), outcome(file, name, mode)
     if expected[0] != got[0]:
         pytest.fail(f"exit status {got[0]} instead of {expected[0]}\n{got[2][-800:]}", pytrace=False)
