@@ -11,27 +11,12 @@
 // this system follow frame pointers through code without unwind tables (enter_*.c keeps one).
 #if defined(__APPLE__)
 
-#include "pages.h"
+#include "pages_posix.h"
 
-#include <errno.h>
 #include <libkern/OSCacheControl.h>
 #include <pthread.h>
 #include <stdbool.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
-
-size_t
-pages_size(void)
-{
-    return (size_t)sysconf(_SC_PAGESIZE);       // 16 KiB on Apple silicon
-}
-
-size_t
-pages_head(void)
-{
-    return 0;
-}
 
 static bool
 has_switch(void)
@@ -57,31 +42,11 @@ pages_reserve(uintptr_t hint, size_t size)
     return p;
 }
 
-void
-pages_release(uint8_t *start, size_t size)
-{
-    munmap(start, size);
-}
-
-const char *
-pages_error(void)
-{
-    return strerror(errno);
-}
-
-static int
-protect(uint8_t *at, size_t size, int access)
-{
-    uintptr_t page = pages_size(), first = (uintptr_t)at & ~(page - 1);
-    uintptr_t end = ((uintptr_t)at + size + page - 1) & ~(page - 1);
-    return mprotect((void *)first, end - first, access);
-}
-
 int
 pages_begin_write(uint8_t *at, size_t size)
 {
     if (!has_switch()) {
-        return protect(at, size, PROT_READ | PROT_WRITE);
+        return pages_protect(at, size, PROT_READ | PROT_WRITE);
     }
     pthread_jit_write_protect_np(0);
     return 0;
@@ -95,7 +60,7 @@ pages_end_write(uint8_t *at, size_t size)
         pthread_jit_write_protect_np(1);
     }
     else {
-        failed = protect(at, size, PROT_READ | PROT_EXEC);
+        failed = pages_protect(at, size, PROT_READ | PROT_EXEC);
     }
     sys_icache_invalidate(at, size);
     return failed;
