@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -24,6 +25,10 @@ PROGRAMS = {
 }
 
 
+# Peak resident memory of the program itself: getrusage's would count the parent's before exec, too.
+PEAK = "\nprint(open('/proc/self/status').read())"
+
+
 @dataclass
 class Cost:
     """One entry per process."""
@@ -33,15 +38,17 @@ class Cost:
 
 
 def run_once(side: Side, program: str, cpu: int, cost: Cost) -> None:
+    def run(text: str) -> str:
+        done = subprocess.run([*side.command, "-c", text], env=side.environment(), capture_output=True, text=True,
+                              preexec_fn=lambda: os.sched_setaffinity(0, {cpu}))
+        if done.returncode:
+            raise SystemExit(f"{side.name}: `{program}` failed with status {done.returncode}")
+        return done.stdout
+
     start = time.perf_counter()
-    process = subprocess.Popen([*side.command, "-c", program], env=side.environment(),
-                               preexec_fn=lambda: os.sched_setaffinity(0, {cpu}))
-    _, status, usage = os.wait4(process.pid, 0)
+    run(program)
     cost.milliseconds.append((time.perf_counter() - start) * 1e3)
-    process.returncode = status
-    if status:
-        raise SystemExit(f"{side.name}: `{program}` failed with status {status}")
-    cost.mebibytes.append(usage.ru_maxrss / 1024)
+    cost.mebibytes.append(int(re.search(r"VmHWM:\s*(\d+) kB", run(program + PEAK))[1]) / 1024)
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ import sys
 
 
 def start() -> None:
-    if "jitpatch" in sys._xoptions or "JITPATCH" in os.environ:
+    if "jitpatch" in sys._xoptions or os.environ.get("JITPATCH", "0") != "0":
         from jitpatch import _startup
 
         _startup.start()

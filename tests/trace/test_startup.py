@@ -44,6 +44,7 @@ def python(*arguments):
 
 def test_off_nothing_of_ours_is_imported(user_site):
     assert run(python("-c", LOADED), **user_site) == ("[] False", "")
+    assert run(python("-c", LOADED), JITPATCH="0", **user_site) == ("[] False", "")
 
 
 @pytest.mark.parametrize(("flags", "environment"), [
