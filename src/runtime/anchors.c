@@ -97,7 +97,7 @@ info_need(PyCodeObject *code)
     }
     info->code = code;
     info->function.offset = -1;
-    if (PyUnstable_Code_SetExtra((PyObject *)code, jit.code_extra, info) < 0) {
+    if (compat_set_extra(code, jit.code_extra, info) < 0) {
         PyErr_Clear();
         PyMem_Free(info);
         return NULL;

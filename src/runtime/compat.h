@@ -157,6 +157,13 @@ bool compat_watched_by_others(PyThreadState *tstate, PyCodeObject *code);
 bool compat_other_tools(PyThreadState *tstate);
 // Only the part of it that the monitoring version does not tell: events asked for in this code.
 bool compat_watched_locally(PyCodeObject *code);
+// PyUnstable_Code_SetExtra, but without room for slots of others behind ours: CPython calls the free functions of
+// all slots there is room for. First compat_learn_extras, with a code object whose slot holds `extra`.
+int compat_set_extra(PyCodeObject *code, int index, void *extra);
+void compat_learn_extras(PyCodeObject *code, int index, void *extra);
+bool compat_evaluator_is_replaced(PyThreadState *tstate);
+// The word that is not NULL while another evaluator of frames is set (PEP 523).
+const void *compat_other_evaluator(void);
 // The bytes, one for each event, that say which tools have asked for events of this code object alone (NULL
 // if none ever has), and our bit in them.
 const void *compat_local_tools(PyCodeObject *code, int *ours);

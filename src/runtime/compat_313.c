@@ -308,11 +308,26 @@ compat_other_tools(PyThreadState *tstate)
     return (tools & others) != 0;
 }
 
+bool
+compat_evaluator_is_replaced(PyThreadState *tstate)
+{
+    return _PyInterpreterState_GetEvalFrameFunc(tstate->interp) != _PyEval_EvalFrameDefault;
+}
+
 static bool
 all_code_is_watched(PyThreadState *tstate)
 {
     return compat_other_tools(tstate) || tstate->c_tracefunc != NULL || tstate->c_profilefunc != NULL
-           || _PyInterpreterState_GetEvalFrameFunc(tstate->interp) != _PyEval_EvalFrameDefault;
+           || compat_evaluator_is_replaced(tstate);
+}
+
+const void *
+compat_other_evaluator(void)
+{
+    static const void *const never = NULL;
+    PyInterpreterState *interp = PyInterpreterState_Main();
+    bool other = _PyInterpreterState_GetEvalFrameFunc(interp) != _PyEval_EvalFrameDefault;
+    return (interp->eval_frame != NULL) == other ? (const void *)&interp->eval_frame : (const void *)&never;
 }
 
 bool
@@ -327,7 +342,7 @@ compat_watched_now(PyThreadState *tstate, PyCodeObject *code)
     static uint64_t quiet_version = UINT64_MAX;
     uint64_t version = compat_monitoring_version(tstate);
     if (version != quiet_version || tstate->c_tracefunc != NULL || tstate->c_profilefunc != NULL
-        || _PyInterpreterState_GetEvalFrameFunc(tstate->interp) != _PyEval_EvalFrameDefault) {
+        || compat_evaluator_is_replaced(tstate)) {
         if (all_code_is_watched(tstate)) {
             return true;
         }
@@ -343,4 +358,39 @@ compat_local_tools(PyCodeObject *code, int *ours)
 {
     *ours = 1 << PY_MONITORING_OPTIMIZER_ID;
     return code->_co_monitoring == NULL ? NULL : code->_co_monitoring->local_monitors.tools;
+}
+
+// --- extra slots of code objects --------------------------------------------------------------
+
+// What PyUnstable_Code_SetExtra makes; not in any header.
+typedef struct {
+    Py_ssize_t size;
+    void *extras[];
+} Extras;
+
+static bool extras_are_known;
+
+void
+compat_learn_extras(PyCodeObject *code, int index, void *extra)
+{
+    const Extras *extras = code->co_extra;
+    extras_are_known = extras != NULL && extras->size > index && extras->size < 256
+        && extras->extras[index] == extra;
+}
+
+int
+compat_set_extra(PyCodeObject *code, int index, void *extra)
+{
+    if (code->co_extra != NULL || !extras_are_known) {
+        return PyUnstable_Code_SetExtra((PyObject *)code, index, extra);
+    }
+    Extras *extras = PyMem_Calloc(1, sizeof *extras + (size_t)(index + 1) * sizeof(void *));
+    if (extras == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    extras->size = index + 1;
+    extras->extras[index] = extra;
+    code->co_extra = extras;
+    return 0;
 }

@@ -144,7 +144,7 @@ is_observed(PyThreadState *tstate, CodeInfo *info)
 {
     uint64_t version = compat_monitoring_version(tstate);
     if (info->checked == version) {     // what else there is to know changes it
-        return compat_watched_locally(info->code);
+        return compat_watched_locally(info->code) || compat_evaluator_is_replaced(tstate);
     }
     if (compat_watched_by_others(tstate, info->code)) {
         return true;
@@ -510,6 +510,12 @@ load_api(void)
         PyErr_SetString(PyExc_RuntimeError, "jitpatch: no free slot for data of code objects");
         return -1;
     }
+    PyCodeObject *code = PyCode_NewEmpty("<jitpatch>", "extra", 1);
+    if (code == NULL) {
+        return -1;
+    }
+    compat_learn_extras(code, jit.code_extra, info_need(code));
+    Py_DECREF(code);
     hook.loaded = true;
     return 0;
 }

@@ -237,6 +237,7 @@ fill_self(Trace *t, const Executor *ex)
     for (Ref ref = 1; ref < t->n_ins; ref++) {
         if (t->ins[ref].op == UOP_GUARD_VALID) {
             t->ins[ref].operand[0] = (uint64_t)(uintptr_t)&ex->invalid;
+            t->ins[ref].operand[1] = (uint64_t)(uintptr_t)compat_other_evaluator();
         }
     }
 }

@@ -106,11 +106,12 @@ UOP(GUARD_UNSEEN, (I64 frame), VOID, EXITS | EFFECT, (IMM32 offset))
     EXIT_IF(*(OBJ *)((char *)(uintptr_t)frame + offset) != NULL);
 }
 
-// After a call of unknown code: exits if an assumption broke or a tool was installed.
-UOP(GUARD_VALID, (), VOID, EXITS | EFFECT, (IMM64 invalid))
+// After a call of unknown code: exits if an assumption broke, or a tool or another evaluator was installed.
+UOP(GUARD_VALID, (), VOID, EXITS | EFFECT, (IMM64 invalid, IMM64 evaluator))
 {
     EXIT_IF(*(volatile uint8_t *)(uintptr_t)invalid);
     EXIT_IF((act->tstate->eval_breaker & ~(uintptr_t)0xff) != act->version);
+    EXIT_IF(*(void *volatile *)(uintptr_t)evaluator != NULL);
 }
 
 // The thread's state.

@@ -370,3 +370,63 @@ def case_tracemalloc_and_allocation_failures_leave_loops_right():
         xs.append([i] * 3)
     print(tracemalloc.get_traced_memory()[0] > 0, len(xs))
     tracemalloc.stop()
+
+
+kept = []                               # the interpreter may still call it when it ends
+
+
+def case_another_user_of_the_extra_slots_of_code_objects():
+    import ctypes
+
+    freed = []
+    free_type = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+    free = free_type(freed.append)
+    request = ctypes.pythonapi.PyUnstable_Eval_RequestCodeExtraIndex
+    request.argtypes, request.restype = (free_type,), ctypes.c_ssize_t
+    set_extra = ctypes.pythonapi.PyUnstable_Code_SetExtra
+    set_extra.argtypes = ctypes.py_object, ctypes.c_ssize_t, ctypes.c_void_p
+    index = request(free)
+    kept.append(free)
+    for k in range(20):
+        space = {}
+        exec("def f(n):\n    for i in range(n):\n        n += i\n    return n", space)
+        if k % 5 == 2:
+            set_extra(space["f"].__code__, index, 100 + k)
+        list(map(space["f"], [HOT]))    # not called in this loop: a constant of its trace lives on
+        if k % 5 == 4:
+            set_extra(space["f"].__code__, index, 100 + k)
+        del space
+        gc.collect()
+    for _ in range(8):
+        gc.collect()                    # what a trace keeps has gone, too
+    print(sorted(freed))
+
+
+def case_evaluator_replaced_in_a_loop():
+    try:
+        from _testinternalcapi import set_eval_frame_default, set_eval_frame_record
+    except ImportError:
+        print("no such module here")
+        return
+
+    class Box:
+        def __getitem__(self, i):
+            return i + 1
+
+    def work(i, box):
+        return box[i] + sum(twice(i))
+
+    def twice(i):
+        yield i
+        yield i
+
+    calls, box, total = [], Box(), 0
+    for i in range(HOT):
+        if i == HOT - 5:
+            set_eval_frame_record(calls)
+        total += work(i, box)
+        for k in twice(i):
+            total += k
+        if i == HOT - 3:
+            set_eval_frame_default()
+    print(total, calls)
