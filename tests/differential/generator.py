@@ -29,13 +29,16 @@ class Generator(Expressions):
         self.costs: dict[str, float] = {}  # of the functions written so far
         self.kinds: dict[str, str] = {}  # and the type of their b
         self.loops: list[str] = []  # kinds of the loops we are in; "finally" bars continue
-        self.in_function = False
+        self.in_function = self.in_generator = False
+        self.generators: dict[str, float] = {}  # written so far, and what running one to its end costs
         self.makers: list[tuple[int, Callable[[], None]]] = [
             (14, self.assign), (10, self.augmented), (4, self.unpack), (5, self.attribute), (5, self.subscript),
             (5, self.container), (8, self.if_), (10, self.for_), (5, self.while_), (6, self.try_), (2, self.with_),
             (4, self.jump), (3, self.raise_), (2, self.return_), (4, self.show), (2, self.rebind_global),
             (2, self.closure), (1, self.delete), (1, self.finalizer), (1, self.match), (1, self.look_at_frame),
             (2, self.identity), (1, self.patch_class), (1, self.sentinel), (1, self.operators),
+            (4, self.consume), (5, self.yield_), (2, self.step_generator), (1, self.sets), (1, self.walrus),
+            (1, self.star_call), (1, self.early_end), (2, self.slices),
         ]
 
     # -- writing
@@ -208,6 +211,98 @@ class Generator(Expressions):
                             f"show('ops', {self.atom('F') if self.risk() else 4} + Ops({b}))",
                             f"show('ops', Ops({a}) < Ops({b}))", f"show('ops', list(Ops({a})))",
                             f"show('ops', Ops({a}) == {b})", f"show('ops', bool(Ops({a})))"))
+
+    def sets(self) -> None:
+        a, xs = self.atom("I"), self.atom("L")
+        self.line(self.pick(f"show('set', sorted({{q for q in {xs} if type(q) is int}} | {{{a}}}))",
+                            f"{self.target('B')} = {a} in {{1, 2, 3}}", f"{self.target('I')} = len({{*{xs}, {a}}})",
+                            f"{self.target('D')} = {{q: {a} for q in {xs}[:9]}}",
+                            f"show('set', len(set({xs}) & frozenset((1, 2, {a}))))"))
+
+    def walrus(self) -> None:
+        value, name = self.expr("I"), self.target("I")
+        self.line(self.pick(f"if ({name} := {value}) > 3: {name} -= 1", f"show('wal', [{name} := {value}, {name}])",
+                            f"{self.target('B')} = ({name} := {value}) == {name}"))
+
+    def star_call(self) -> None:
+        a, b = self.expr("I"), self.expr("I")
+        self.line(self.pick(f"show('star', stars({a}, *{self.atom('L')}, k={b}))", f"show('star', stars(*({a}, {b}), z=1))",
+                            f"show('star', stars({a}, **{{'m': {b}, 'k': 2}}))", f"{self.target('I')} = stars({a}, {b})[0]",
+                            f"show('star', stars(*{self.atom('T')}))",
+                            f"{self.target('I')} = (lambda *q, **w: len(q) - len(w))(*[{a}] * 3, j={b})"))
+
+    def early_end(self) -> None:
+        """A loop of its own that a finally clause ends or goes on in."""
+        i, end = self.fresh("i"), self.pick("break", "continue", f"show('early', {self.atom('I')})")
+        seldom = self.pick("== 2", "% 2", "> 30")
+        self.line(f"for {i} in range({self.pick('3', '9', '40')}):")
+        self.line("    try:")
+        self.line(f"        if {i} {seldom}: {self.pick('break', 'continue', 'raise Boom(7)', '[][1]')}")
+        self.line(f"        {self.target('I')} = {i}")
+        self.line(f"    {self.pick('except (Boom, IndexError)', 'except IndexError')}:")
+        self.line("        show('early', 'caught')")
+        self.line("    finally:")
+        self.line(f"        if {i} > {self.pick('1', '7')}: {end}")
+
+    def slices(self) -> None:
+        xs, i, j = self.atom("L"), self.expr("I", 1), self.rng.choice([-2, -1, 1, 2, 3])
+        if xs.startswith("["):
+            return self.container()
+        self.line(self.pick(f"{xs}[{i}:] = [1, 2.5, {i}]", f"del {xs}[::{abs(j) + 1}]", f"{xs} = {xs}[::{j}] + [{i}, 3]",
+                            f"{xs}[::2] = [0] * len({xs}[::2])", f"show('sl', {xs}[{i}:{i} + 9:{j}])",
+                            f"{self.target('S')} = 'abcdefgh'[{i} % 9::{j}]"))
+        self.line(f"lim({xs})")
+
+    # -- generators
+
+    def yield_(self) -> None:
+        if not self.in_generator or not self.in_function:
+            return self.assign()
+        value = self.expr(self.rng.choice("IIIIIFFSLT"))
+        self.line(self.pick(f"yield {value}", f"yield {value}", f"yield {value}", f"show('got', (yield {value}))",
+                            f"yield from ({value}, 2, 3)", f"yield from gen(3, {self.pick('-1', '-1', '2')})",
+                            *[f"yield from {name}({self.atom('I')})" for name in self.affordable()]))
+
+    def affordable(self) -> list[str]:
+        """Generators that can be run to their end here."""
+        return [name for name, cost in self.generators.items() if cost * self.times + self.cost < FUNCTION_BUDGET]
+
+    def consume(self) -> None:
+        names = self.affordable()
+        if not names:
+            return self.assign()
+        name = self.rng.choice(names)
+        self.cost += self.generators[name] * self.times
+        g, a, i = f"{name}({self.expr('I')})", self.atom("I"), self.fresh("i")
+        ints = f"(q for q in {g} if type(q) is int)"
+        self.line(self.pick(
+            f"for {i} in {g}: {self.target('I')} = {i} if type({i}) is int else 1", f"show({name!r}, list({g}))",
+            f"show({name!r}, lim(sum({ints})))", f"{self.target('I')} = lim(sum({ints}))",
+            f"{self.target('L')} = list({ints})[:40]", f"show({name!r}, tuple({g})[:20])", f"show({name!r}, sorted({ints})[:20])",
+            f"show({name!r}, any(q == {a} for q in {g}))", f"show({name!r}, all({ints}))", f"show({name!r}, len({{*{ints}}}))",
+            f"{self.target('S')} = ','.join(str(q)[:9] for q in {g})[:40]", f"show({name!r}, max({ints}, default=None))",
+            f"show({name!r}, [q * 2 for q in {g} if type(q) is not list][:20])", f"{i}, *_ = [*{g}, 1]; show('un', {i})",
+            f"show({name!r}, dict(enumerate({g})))", f"show({name!r}, next({g}, 'none'))",
+            f"for {i}, _ in zip({g}, range(9)): show('z', {i})", f"show({name!r}, sum({g}))" if self.risk() else "pass"))
+
+    def step_generator(self) -> None:
+        """One that is left unfinished, sent to, thrown into or closed."""
+        names = self.affordable()
+        if not names or not self.room():
+            return self.assign()
+        name, g = self.rng.choice(names), self.fresh("g")
+        self.cost += self.generators[name] * self.times
+        self.line(f"{g} = {name}({self.expr('I')})")
+        self.line("try:")
+        self.indent += 1
+        self.line(self.pick(f"show('st', next({g}))", f"show('st', {g}.send(None))",
+                            f"for _ in {g}: {self.pick('break', 'pass')}"))
+        self.line(self.pick(f"show('st', {g}.send({self.atom('I')}))", f"{g}.close()", f"show('st', list({g})[:9])",
+                            f"show('st', {g}.throw(Boom('in')))", f"show('st', (next({g}), next({g})))", f"del {g}",
+                            f"for _ in range(30): next({g})"))
+        self.indent -= 1
+        self.line("except (StopIteration, Boom) as error:")
+        self.line("    show('st', type(error).__name__ + str(error)[:60])")
 
     def patch_class(self) -> None:
         self.line(self.pick("P.shared = P.shared + 1", "P.get = lambda self: self.x + 2", "Sub.extra = 1",
@@ -404,6 +499,39 @@ class Generator(Expressions):
         self.costs[name] = self.cost + 1
         self.line("")
 
+    def generator_function(self, name: str) -> None:
+        self.names, self.calls = {"a": "I", "b": "I"}, {f: self.kinds[f] for f, cost in self.costs.items() if cost < 60}
+        self.line(f"def {name}(a, b={self.literal('I')}):")
+        self.cost, self.times, self.indent, self.in_function, self.in_generator = FUNCTION_BUDGET * 0.7, 1.0, 1, True, True
+        before = self.cost
+        for _ in range(self.rng.randint(1, 3)):
+            self.statement()
+        self.line(f"yield {self.atom('I')}")
+        self.rng.choice([self.for_, self.for_, self.while_])()
+        self.yield_()
+        if self.rng.random() < 0.3:
+            self.line(f"return {self.atom('I')}")
+        self.indent, self.in_function, self.in_generator = 0, False, False
+        self.generators[name] = self.cost - before + 5
+        self.line("")
+
+    def recursive_function(self, name: str) -> None:
+        self.names, self.calls = {"n": "I", "a": "I"}, {}
+        kind = self.rng.choice("IIF")
+        self.names["b"] = kind
+        self.line(f"def {name}(n, a, b={self.literal(kind)}):")
+        self.cost, self.times, self.indent, self.in_function = FUNCTION_BUDGET * 0.9, 60.0, 1, True
+        self.line(f"if n <= 0: return {self.pick('a', '1', self.literal(kind))}")
+        for _ in range(self.rng.randint(0, 2)):
+            self.statement()
+        self.line("if not isinstance(n, int) or n > 9: n = 3")
+        once = f"{name}(n - 1, {self.expr('I', 1)}, b)"
+        self.line(f"return {self.pick(once, f'lim({once} + {name}(n - 2, a))', f'({once}, n)[0]', f'{once} + 1', f'1 + {name}(n - 1, a + n)')}")
+        self.indent, self.in_function = 0, False
+        for depth in self.rng.sample(range(-1, 8), 5):
+            self.line(f"attempt({name!r}, {name}, {depth}, {self.literal('I')})")
+        self.line("")
+
     def program(self) -> str:
         for name, value in (("G0", self.literal("I")), ("G1", "7"), ("G2", self.literal("F"))):
             self.line(f"{name} = {value}")
@@ -411,6 +539,10 @@ class Generator(Expressions):
             self.line(f"    global {name}")
             self.line(f"    {name} = value")
         for _ in range(self.rng.randint(1, 4)):
+            if self.rng.random() < 0.4:
+                self.generator_function(f"y{len(self.generators)}")
+            if self.rng.random() < 0.2:
+                self.recursive_function(self.fresh("r"))
             self.function(f"f{len(self.costs)}")
         self.names, self.calls = {}, {}
         for name in self.costs:

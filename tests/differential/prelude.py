@@ -287,6 +287,11 @@ def gen(n, bad=-1):
         show("gen closed", n)
 
 
+def stars(first, *rest, k=1, **more):
+    """Takes whatever comes."""
+    return first, len(rest), k, sorted(more)
+
+
 def caller_locals():
     """What a callee sees of the frame that calls it."""
     frame = sys._getframe(1)
