@@ -160,8 +160,10 @@ def trace_lines(rows: list[dict[str, Any]], paint: Paint = PLAIN) -> Iterator[st
     """The traces as text."""
     if not rows:
         yield "nothing was compiled"
+        own = os.path.dirname(__file__)  # what ran to show this
         for (file, line, reason), count in sorted(jitpatch.stats().abort_log.items()):
-            yield f"  {file}:{line}: {reason}, {count} times"
+            if os.path.dirname(file) != own:
+                yield f"  {file}:{line}: {reason}, {count} times"
     for number, row in enumerate(rows):
         if number:
             yield ""

@@ -408,6 +408,27 @@ keep_pieces(const Emitter *e)
     e->ex->n_pieces = pieces == NULL ? 0 : e->a->n_code;
 }
 
+// The same for origin.c.
+static void
+keep_origin(const Emitter *e, const Executor *target, Origin *origin)
+{
+    const Assignment *a = e->a;
+    origin->code = malloc(a->n_code * sizeof(Placed) + 1);
+    origin->error_stubs = calloc(a->n_exits + 1, sizeof(uint8_t *));
+    if (origin->code == NULL || origin->error_stubs == NULL) {
+        return;
+    }
+    memcpy(origin->code, a->code, a->n_code * sizeof(Placed));
+    origin->n_code = a->n_code;
+    origin->entry = a->loop_entry_at;
+    origin->loop = e->t->loop ? (int)a->loop_at : -1;
+    origin->end = e->t->ins[a->code[a->n_code - 1].ref].op;
+    origin->target = target == NULL ? NULL : target->loop_entry;
+    for (uint32_t i = 0; i < a->n_exits; i++) {
+        origin->error_stubs[i] = e->error_stubs[i] ? e->base + e->error_stubs[i] : NULL;
+    }
+}
+
 static int
 emit_at(Emitter *e, const Executor *target)
 {
@@ -429,9 +450,6 @@ emit_at(Emitter *e, const Executor *target)
     }
     e->ex->machine_code = e->base;
     e->ex->code_size = e->size;
-    if (e->ex->optimised != NULL) {
-        keep_pieces(e);
-    }
     e->ex->loop_entry = e->t->loop_entry ? e->base + e->parts[e->a->loop_entry_at].hot : NULL;
     return 0;
 }
@@ -451,7 +469,15 @@ emit_trace(const Trace *t, const Assignment *a, const Executor *target, Executor
         return ABORT_ASSIGN_MEMORY;
     }
     e.error_stubs = (uint32_t *)(e.parts + a->n_code);
+    uint64_t start = now_ns();
     int reason = emit_at(&e, target);
+    ex->emit_ns = now_ns() - start;
+    if (reason == 0 && ex->optimised != NULL) {
+        keep_pieces(&e);
+    }
+    if (reason == 0 && ex->origin != NULL) {
+        keep_origin(&e, target, ex->origin);
+    }
     free(e.parts);
     return reason;
 }

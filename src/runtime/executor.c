@@ -397,6 +397,7 @@ executor_free_memory(Executor *ex)
     PyMem_Free(ex->recorded);
     PyMem_Free(ex->optimised);
     free(ex->pieces);
+    origin_free(ex->origin);
     if (ex->retired && !ex->is_side) {
         Py_CLEAR(ex->code);
     }

@@ -34,6 +34,18 @@ typedef struct {
     Ref ref;
 } Piece;
 
+// What the machine code was put together from, where that was asked for (origin.c; malloc).
+typedef struct {
+    uint32_t n_code;
+    Placed *code;
+    uint32_t entry;                     // index into code[] where LOOP_ENTRY stands, if there is one
+    int loop;                           // and LOOP, or -1
+    enum Uop end;                       // the last instruction
+    const uint8_t *target;              // where the last jump goes in another trace, or NULL
+    uint8_t **error_stubs;              // [exit]: the stub for errors, or NULL
+    uint64_t optimise_ns;               // that part of compile_ns
+} Origin;
+
 struct Executor {
     PyObject_HEAD                       // made by executor_new(), ended by executor_retire(); the
                                         // arrays below are PyMem_Malloc'ed and freed with it
@@ -83,7 +95,8 @@ struct Executor {
     void *recorded, *optimised;         // the trace before and after, packed (ir_text.c); may be NULL
     Piece *pieces;                      // by address, kept where the text is; or NULL (malloc)
     uint32_t n_pieces;
-    uint64_t compile_ns, emit_ns;
+    Origin *origin;                     // or NULL
+    uint64_t compile_ns, emit_ns;       // from the finished recording to now; in emit.c
     unsigned inside;                    // activations running this tree (root only)
 };
 
@@ -98,6 +111,8 @@ executor_exit_ip(const Executor *ex, const Exit *exit)
 // May unknown code have run before this exit, with no GUARD_VALID between?
 bool executor_exit_is_unchecked(const Executor *ex, const Exit *exit);
 
+uint64_t now_ns(void);                  // jit.c: of a clock that only goes forward
+void origin_free(Origin *origin);        // NULL: nothing
 static inline uint64_t konst_bits(const Executor *ex, Ref ref) { return ex->konsts[ref & ~KREF].bits; }
 
 #endif

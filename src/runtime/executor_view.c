@@ -243,7 +243,7 @@ static PyGetSetDef view_attributes[] = {
     {"line", get_line, NULL, "line of the loop head", NULL},
     {"entered", get_value, NULL, "times the trace was run from the interpreter", WANTED(ENTERED)},
     {"code_size", get_value, NULL, "bytes of machine code", WANTED(SIZE)},
-    {"compile_ns", get_value, NULL, "nanoseconds to assign registers and emit", WANTED(COMPILE)},
+    {"compile_ns", get_value, NULL, "nanoseconds to optimise, assign registers and emit", WANTED(COMPILE)},
     {"emit_ns", get_value, NULL, "nanoseconds of that, copying and patching", WANTED(EMIT)},
     {"is_side", get_value, NULL, "True for a side trace", WANTED(SIDE)},
     {"loops", get_value, NULL, "True if the trace ends in a jump to itself", WANTED(LOOPS)},

@@ -342,7 +342,6 @@ compile_trace(Recorder *r, const Executor *target, uint16_t loop_snap)
         }
         reason = (AbortReason)assign_trace(final, &options, assignment);
     }
-    uint64_t emit_ns = 0;
     if (reason == ABORT_NONE) {
         ex->spills = assignment->spills;
         ex->entry_end = final->loop_entry;
@@ -351,9 +350,11 @@ compile_trace(Recorder *r, const Executor *target, uint16_t loop_snap)
             reason = ABORT_MEMORY;
         }
         else {
-            uint64_t assigned = now_ns();
+            ex->origin = jit.keep_origins ? calloc(1, sizeof(Origin)) : NULL;
+            if (ex->origin != NULL) {
+                ex->origin->optimise_ns = optimised - start;
+            }
             reason = (AbortReason)emit_trace(final, assignment, target, ex);
-            emit_ns = now_ns() - assigned;
             if (reason == ABORT_NONE && dumps("code")) {
                 dump_code(r, assignment, ex, final);
             }
@@ -367,10 +368,9 @@ compile_trace(Recorder *r, const Executor *target, uint16_t loop_snap)
         uint64_t end = now_ns();
         coverage_trace(r->t, final, assignment, ex);
         ex->compile_ns = end - start;
-        ex->emit_ns = emit_ns;
         jit.stats.record_ns += optimised - start;
         jit.stats.compile_ns += end - optimised;
-        jit.stats.emit_ns += emit_ns;
+        jit.stats.emit_ns += ex->emit_ns;
         jit.stats.uops += ex->n_ins;
         jit.stats.code_bytes += ex->code_size;
         if (ex->is_side) {

@@ -37,6 +37,7 @@ typedef struct Jit {
     uint64_t changes;                   // counts traces that came into service or went out of it
     int64_t force_left;                 // option force_exit: exits until the next one is forced
     bool keep_text;                     // executors keep their trace as text, for uops()
+    bool keep_origins;                  // and what their code was put together from (origin.c)
     char *dump;                         // comma-separated stages to dump, or NULL
 } Jit;
 
@@ -66,7 +67,6 @@ void record_instruction(PyThreadState *tstate, Frame *frame, PyCodeObject *code,
 // exit.c -> record.c: start a side trace at exit n of ex; the frames are restored as the snapshot
 // says. The innermost is about to run.
 int record_start_side(PyThreadState *tstate, Frame *frame, Executor *ex, uint32_t n);
-uint64_t now_ns(void);                  // of a clock that only goes forward
 // Gives the recording up (thread switch, disable, error): counted, nothing else happens.
 void record_abort(AbortReason reason);
 

@@ -376,7 +376,7 @@ module_exec(PyObject *module)
     if (PyModule_AddType(module, &Executor_Type) < 0) {
         return -1;
     }
-    return dump_add(module) < 0 ? -1 : testhooks_add(module);
+    return dump_add(module) < 0 || testhooks_add(module) < 0 ? -1 : origin_add(module);
 }
 
 static PyModuleDef_Slot module_slots[] = {

@@ -5,5 +5,6 @@
 #include <Python.h>
 
 int testhooks_add(PyObject *module);    // 0 or -1
+int origin_add(PyObject *module);       // 0 or -1; see origin.c
 
 #endif

@@ -433,6 +433,13 @@ def test_trace_as_json_with_arguments(tmp_path):
     assert any(text.startswith("add ") or text.startswith("and ") for piece in row["stencils"] for _, text in piece["text"])
 
 
+def test_trace_of_what_is_not_compiled_says_why(tmp_path):
+    (tmp_path / "cold.py").write_text("for k in range(3000):\n    try:\n        1 / 0\n    except ZeroDivisionError: pass\n")
+    out = trace(tmp_path, "--trace", "cold.py").stdout.splitlines()
+    assert out[0] == "nothing was compiled" and len(out) > 1
+    assert all(re.match(r"  \S*cold.py:\d: .*, \d+ times$", line) for line in out[1:])    # not what the dump itself ran
+
+
 @pytest.mark.parametrize("words, hint", [
     (["--trace", "script.py:totl"], "no trace of a function 'totl' in script.py; did you mean total?"),
     (["--trace", "nothing.py"], "can't open 'nothing.py': no such file"),
