@@ -20,6 +20,7 @@ from machine import FUNCTION, SHARED_SIZE, STACK, STACK_SIZE, Machine  # noqa: E
 
 from buildtool.current import host_target  # noqa: E402
 from buildtool.defs import Type  # noqa: E402
+from buildtool.targets import TARGETS  # noqa: E402
 from buildtool.variants import variants_of  # noqa: E402
 
 try:
@@ -195,6 +196,12 @@ def on_stack(address):
 def small(a, b):
     """An argument of 32 bits: what is above them may be anything."""
     return a & 0xFFFFFFFF == b & 0xFFFFFFFF and (a >> 32 in (0, 0xFFFFFFFF) or b >> 32 in (0, 0xFFFFFFFF))
+
+
+@pytest.mark.skipif(os.environ.get("JITPATCH_TEST_TARGETS") != "all", reason="JITPATCH_TEST_TARGETS=all is not set")
+def test_every_target_is_built():
+    """Where they must be: what is not built is not tested here."""
+    assert {target.name for target in BUILT} >= {target.name for target in TARGETS.values() if not target.refused}
 
 
 def test_every_target_has_the_same_uops():
