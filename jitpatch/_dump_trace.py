@@ -9,6 +9,7 @@ import contextlib
 import dis
 import linecache
 import os
+import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -97,22 +98,30 @@ def _run(script: str, arguments: list[str], kept: Kept) -> int:
 
 
 class Pieces:
-    """Names of variants, by uop and stencil; and machine code as text."""
+    """Names of variants, by stencil and uop; and machine code as text."""
 
     def __init__(self, disassemble: bool) -> None:
         self.tables = CompiledIn()
         self.disassemble = disassemble
-        self.variants: dict[int, tuple[str, str]] = {}
-        for uop in self.tables.uops():
+        self.variants: dict[int, dict[str, str]] = {}
+        for uop in sorted(self.tables.uops(), key=lambda uop: "CONTROL" not in uop.flags):
             for name, number in self.tables.variants(uop):
-                self.variants.setdefault(number, (uop.name, name))
+                self.variants.setdefault(number, {}).setdefault(uop.name, name)
+
+    def named(self, number: int, wanted: str) -> tuple[str, str]:
+        """Uop and variant of a stencil. Several uops may share it; if the one of the instruction that it
+        belongs to does not, the stencil is a move, a spill or the like."""
+        found = self.variants.get(number, {"?": "?"})
+        uop = wanted if wanted in found else next(iter(found))
+        return uop, found[uop]
 
     def of(self, executor: jitpatch.Executor) -> list[dict[str, Any]]:
         """The hot parts, in order."""
         code, found = executor.machine_code(), executor.stencils()
+        uops = {int(ref): uop for ref, uop in re.findall(r"^(\d{4}) [^A-Z\n]*([A-Z]\w+)", executor.uops(), re.M)}
         rows = []
         for at, number, ref in found:
-            uop, variant = self.variants.get(number, ("?", "?"))
+            uop, variant = self.named(number, uops.get(ref, ""))
             size = len(self.tables.stencil(number).parts["hot"])
             row: dict[str, Any] = {
                 "at": at, "uop": uop, "variant": variant, "instruction": ref, "code": code[at : at + size].hex(),

@@ -402,7 +402,8 @@ sys.exit(int(len(sys.argv) > 2))
 
 def trace(tmp_path, *words):
     (tmp_path / "script.py").write_text(SCRIPT)
-    environment = {**os.environ, "PYTHONPATH": os.path.dirname(os.path.dirname(jitpatch.__file__))}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("JITPATCH_TEST_")}
+    environment = {**kept, "PYTHONPATH": os.path.dirname(os.path.dirname(jitpatch.__file__))}
     command = [sys.executable, "-m", "jitpatch.dump", *words]
     return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
 
@@ -431,6 +432,19 @@ def test_trace_as_json_with_arguments(tmp_path):
     row = next(row for row in rows if row["function"] == "total")
     assert row["stencils"] == sorted(row["stencils"], key=lambda piece: piece["at"])
     assert any(text.startswith("add ") or text.startswith("and ") for piece in row["stencils"] for _, text in piece["text"])
+
+
+def test_a_stencil_is_called_by_its_instruction(tmp_path, tables):
+    """Not by another uop that has the same bytes. What the register assignment adds has a name of its own."""
+    rows = json.loads(trace(tmp_path, "--trace", "script.py", "--format", "json").stdout)["traces"]
+    added = {uop.name for uop in tables.uops() if "CONTROL" in uop.flags}
+    seen = set()
+    for row in rows:
+        names = dict(re.match(r"(\d{4}) [^A-Z]*([A-Z]\w+)", line).groups() for line in row["optimised"] if line[:4].isdigit())
+        for piece in row["stencils"]:
+            assert piece["uop"] == names.get(f"{piece['instruction']:04}") or piece["uop"] in added
+            seen.add(piece["uop"])
+    assert {"RANGE_STEP", "RANGE_START", "LOOP_END"} <= seen
 
 
 def test_trace_of_what_is_not_compiled_says_why(tmp_path):
