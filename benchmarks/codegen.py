@@ -35,6 +35,7 @@ PROGRAMS = (
 )
 LEVELS = (0, 2)
 GOALS = "goal: 100 times faster to compile than O0; code at least as fast as O0's, within 1.3 of O2's"
+ENOUGH = 1.0  # seconds that a program is timed with each code, at least
 SMALLEST = 5  # bytes of a jump
 VENEER = 16
 
@@ -143,6 +144,10 @@ class Trace:
     engines: list[Any]
 
 
+def label(executor: Any) -> str:
+    return f"{executor.code.co_qualname}:{executor.line}{' side' * executor.is_side}"
+
+
 def stencil_names() -> tuple[dict[int, dict[str, str]], dict[int, int]]:
     """Number -> variants by uop, moves, spills and the like first; number -> bytes. No code: NOP."""
     from jitpatch._tables import CompiledIn
@@ -168,7 +173,7 @@ def collect(executors: Sequence[Any], templates: backend.Templates, repeat: int)
         module = backend.llvm().parse_assembly(backend.module_text(trace_code(origin, names, roots), templates))
         module.verify()
         trace = Trace(
-            executor, f"{executor.code.co_qualname}:{executor.line}{' side' * executor.is_side}", len(origin["pieces"]),
+            executor, label(executor), len(origin["pieces"]),
             SMALLEST + sum(sizes[piece[0]] for piece in origin["pieces"]), module.as_bitcode(), executor.machine_code(),
             {}, {}, [])
         for level in LEVELS:
@@ -226,17 +231,28 @@ def timed(run: Callable[[], object], expected: object) -> float:
     return seconds
 
 
-def own_times(executors: Sequence[Any]) -> dict[str, int]:
-    """What the machine itself says of its compile time, in nanoseconds."""
+def own_times(executors: Sequence[Any]) -> dict[str, dict[str, int]]:
+    """What the machine itself says of its compile time, in nanoseconds, by trace."""
     from jitpatch import _jitpatch
 
-    origins = [_jitpatch._origin(executor) for executor in executors]
-    optimise = sum(origin["optimise_ns"] for origin in origins)
-    return {
-        "uops": sum(len(origin["pieces"]) for origin in origins), "optimise": optimise,
-        "patch": sum(executor.emit_ns for executor in executors),
-        "assign": sum(executor.compile_ns for executor in executors) - optimise,
-    }
+    found: dict[str, dict[str, int]] = {}
+    for executor in executors:
+        origin = _jitpatch._origin(executor)
+        name = f"{label(executor)}, {len(origin['pieces'])} uops"
+        while name in found:  # the next of its kind
+            name += "'"
+        found[name] = {"uops": len(origin["pieces"]), "patch": executor.emit_ns, "optimise": origin["optimise_ns"],
+                       "assign": executor.compile_ns - origin["optimise_ns"]}
+    return found
+
+
+def own_totals(processes: Sequence[dict[str, dict[str, int]]]) -> dict[str, float]:
+    """The first process' traces, each with its medians over all processes that compiled it as well, summed up."""
+    totals = dict.fromkeys(("uops", "patch", "assign", "optimise"), 0.0)
+    for name in processes[0]:
+        for what in totals:
+            totals[what] += statistics.median(process[name][what] for process in processes if name in process)
+    return totals
 
 
 def measure_here(name: str, rounds: int, repeat: int, only_own: bool) -> dict[str, Any]:
@@ -254,11 +270,11 @@ def measure_here(name: str, rounds: int, repeat: int, only_own: bool) -> dict[st
     own = own_times(executors)
     if templates is None:
         return {"own": own}
-    for param in ("threshold", "call_threshold", "side_threshold"):  # nothing new from here on
-        _jitpatch.set_param(param, 1_000_000_000)
+    for param, value in (("threshold", 10**9), ("call_threshold", 10**9), ("max_sides", 0)):
+        _jitpatch.set_param(param, value)  # nothing new from here on
     traces = collect(executors, templates, repeat)
     seconds: dict[str, list[float]] = {"ours": [], "O0": [], "O2": []}
-    for _ in range(rounds):
+    while len(seconds["O2"]) < rounds or (sum(seconds["O2"]) < ENOUGH and len(seconds["O2"]) < 10 * rounds):
         for key, level in (("ours", None), ("O0", 0), ("O2", 2)):
             put_in_place(traces, level)
             seconds[key].append(timed(run, result))
@@ -289,14 +305,14 @@ def in_process(name: str, options: Sequence[str], cpu: int) -> dict[str, Any]:
 def summary(row: dict[str, Any]) -> dict[str, float]:
     """A program's line: times in nanoseconds per uop, bytes per uop, run times as factors of ours."""
     uops = sum(trace["uops"] for trace in row["traces"])
+    totals = own_totals(row["own"])
 
     def own(*stages: str) -> float:
-        return statistics.median(sum(one[stage] for stage in stages) / one["uops"] for one in row["own"])
+        return sum(totals[stage] for stage in stages) / totals["uops"]
 
     def llvm(level: str, *stages: str) -> float:
         return sum(trace["llvm"][level][stage] for trace in row["traces"] for stage in stages) / uops
 
-    ours = statistics.median(row["seconds"]["ours"])
     found = {
         "traces": len(row["traces"]), "uops": uops, "patch": own("patch"), "assign": own("assign"),
         "whole": own("assign", "optimise"), "size": sum(trace["size"] for trace in row["traces"]) / uops,
@@ -305,7 +321,7 @@ def summary(row: dict[str, Any]) -> dict[str, float]:
         found |= {
             f"code{level}": 1e9 * llvm(level, "code"), f"passes{level}": 1e9 * llvm(level, "passes"),
             f"size{level}": llvm(level, "size"),
-            f"run{level}": statistics.median(row["seconds"][f"O{level}"]) / ours,
+            f"run{level}": min(row["seconds"][f"O{level}"]) / min(row["seconds"]["ours"]),
         }
         found[f"times{level}"] = (found[f"code{level}"] + found[f"passes{level}"]) / found["patch"]
     found["least0"] = found["code0"] / found["assign"]
