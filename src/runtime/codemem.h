@@ -15,6 +15,7 @@ int codemem_init(size_t limit, const void *near);
 const char *codemem_error(void);
 // Is `target` in reach of a call from everywhere in code memory?
 int codemem_reaches(const void *target);
+void codemem_reach_nothing(int on);                 // for tests: as if all targets were too far
 // A block of `size` bytes at its final address, or NULL when the limit is reached. Write it
 // through codemem_begin_write/codemem_end_write only.
 uint8_t *codemem_alloc(size_t size);

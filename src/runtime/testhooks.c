@@ -4,6 +4,7 @@
 // They are always built in, under names with an underscore, so that what is tested is what is
 // shipped. None is called by the package.
 
+#include "codemem.h"
 #include "executor_life.h"
 #include "testhooks.h"
 
@@ -279,6 +280,14 @@ test_inside(PyObject *Py_UNUSED(module), PyObject *args)
     Py_RETURN_NONE;
 }
 
+// Whether traces from now on call C as if it were out of a call's reach.
+static PyObject *
+test_reach_nothing(PyObject *Py_UNUSED(module), PyObject *on)
+{
+    codemem_reach_nothing(PyObject_IsTrue(on) == 1);
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef test_methods[] = {
     {"_frames_on_jump", test_frames_on_jump, METH_O, NULL},
     {"_decode", test_decode, METH_VARARGS, NULL},
@@ -291,6 +300,7 @@ static PyMethodDef test_methods[] = {
     {"_retire", test_retire, METH_O, NULL},
     {"_sweep", test_sweep, METH_NOARGS, NULL},
     {"_inside", test_inside, METH_VARARGS, NULL},
+    {"_reach_nothing", test_reach_nothing, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
 
