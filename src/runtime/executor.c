@@ -28,22 +28,6 @@ static struct {
     Py_ssize_t made;            // executors since the others last grew older
 } grave;
 
-Executor *
-executor_new(void)
-{
-    Executor *ex = (Executor *)PyType_GenericAlloc(&Executor_Type, 0);
-    if (ex == NULL) {
-        return NULL;
-    }
-    ex->root = ex;
-    if (PyList_Append(jit.executors, (PyObject *)ex) < 0) {
-        Py_DECREF(ex);
-        return NULL;
-    }
-    grave.made++;
-    return ex;
-}
-
 static Executor *
 live(Py_ssize_t i)
 {
@@ -54,6 +38,38 @@ static Py_ssize_t
 n_live(void)
 {
     return jit.executors == NULL ? 0 : PyList_GET_SIZE(jit.executors);
+}
+
+// Room in the graveyard for one more than there are: retiring needs no memory.
+static bool
+dig_grave(void)
+{
+    size_t need = grave.count + (size_t)n_live() + 1;
+    if (need > grave.room) {
+        Executor **items = PyMem_Realloc(grave.items, need * 2 * sizeof *items);
+        if (items == NULL) {
+            return false;
+        }
+        grave.items = items;
+        grave.room = need * 2;
+    }
+    return true;
+}
+
+Executor *
+executor_new(void)
+{
+    Executor *ex = dig_grave() ? (Executor *)PyType_GenericAlloc(&Executor_Type, 0) : NULL;
+    if (ex == NULL) {
+        return NULL;
+    }
+    ex->root = ex;
+    if (PyList_Append(jit.executors, (PyObject *)ex) < 0) {
+        Py_DECREF(ex);
+        return NULL;
+    }
+    grave.made++;
+    return ex;
 }
 
 Py_ssize_t
@@ -91,27 +107,23 @@ executor_lose_code(Executor *root)
 
 // --- out of service ---------------------------------------------------------------------------
 
-// The reference of jit.executors goes over to the graveyard.
-static bool
+// The reference of jit.executors goes over to the graveyard. (Setting a slice may need memory.)
+static void
 bury(Executor *ex)
 {
-    if (grave.count == grave.room) {
-        size_t room = grave.room * 2 + 16;
-        Executor **items = PyMem_Realloc(grave.items, room * sizeof *items);
-        if (items == NULL) {
-            return false;
-        }
-        grave.items = items;
-        grave.room = room;
+    Py_ssize_t i = 0;
+    while (i < n_live() && live(i) != ex) {
+        i++;
     }
-    grave.items[grave.count++] = (Executor *)Py_NewRef(ex);
-    for (Py_ssize_t i = 0; i < n_live(); i++) {
-        if (live(i) == ex) {
-            PyList_SetSlice(jit.executors, i, i + 1, NULL);
-            break;
-        }
+    if (i == n_live()) {
+        return;
     }
-    return true;
+    assert(grave.count < grave.room);
+    grave.items[grave.count++] = ex;
+    for (; i + 1 < n_live(); i++) {
+        PyList_SET_ITEM(jit.executors, i, live(i + 1));
+    }
+    Py_SET_SIZE(jit.executors, n_live() - 1);
 }
 
 // Exits that were linked to `ex` go to their stubs again.
@@ -125,10 +137,12 @@ unlink_exits_to(Executor *ex)
         Executor *parent = live(i);
         for (uint32_t n = 0; parent->root == ex->root && n < parent->n_exits; n++) {
             if (parent->exits[n].side == ex) {
-                // Without memory to unlink it, the exit keeps its trace, which leaves at once.
                 if (emit_unlink(parent, n) == 0) {
                     parent->exits[n].side = NULL;
                     Py_DECREF(ex);
+                }
+                else {
+                    executor_invalidate(parent);        // code can no longer be written: nothing may lead there
                 }
             }
         }
@@ -207,10 +221,7 @@ executor_retire(Executor *ex)
         hook_uninstall_root(ex);
         Py_XINCREF(ex->code);   // its side table knows us no longer, so it may not die before us
     }
-    if (!bury(ex)) {
-        // No memory to remember it by: it stays allocated, out of service.
-        Py_INCREF(ex);
-    }
+    bury(ex);
     unlink_exits_to(ex);
     Executor *other;
     while ((other = dependent_on(ex)) != NULL) {

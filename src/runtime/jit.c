@@ -155,6 +155,7 @@ copy_trace(Executor *ex, const Trace *t, const Assignment *a, Recorder *r)
     ex->exits = PyMem_Calloc(a->n_exits + 1, sizeof(Exit));
     if (!ex->ins || !ex->konsts || !ex->snaps || !ex->entries || !ex->frames || !ex->locs
         || !ex->entry_locs || !ex->params || !ex->exits) {
+        ex->n_exits = ex->n_frames = ex->n_ins = 0;     // it is retired all the same
         return -1;
     }
     for (uint32_t i = 0; i < a->n_exits; i++) {

@@ -26,10 +26,24 @@ pages_reserve(uintptr_t hint, size_t size)
     return p;
 }
 
+// A sandbox may forbid new executable pages at any time (PR_SET_MDWE, seccomp). A page that holds code must not
+// be made writable then: it would never be executable again. So a page that holds nothing goes first, which costs
+// less than a microsecond as it has no memory.
+static int
+try_spare_page(void)
+{
+    static uint8_t *spare;
+    if (spare == NULL) {
+        spare = pages_reserve(0, pages_size());
+    }
+    return spare == NULL || pages_protect(spare, 1, PROT_READ | PROT_WRITE)
+           || pages_protect(spare, 1, PROT_READ | PROT_EXEC) ? -1 : 0;
+}
+
 int
 pages_begin_write(uint8_t *at, size_t size)
 {
-    return pages_protect(at, size, PROT_READ | PROT_WRITE);
+    return try_spare_page() < 0 ? -1 : pages_protect(at, size, PROT_READ | PROT_WRITE);
 }
 
 int
