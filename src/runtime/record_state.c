@@ -20,7 +20,7 @@ touch(Recorder *r, RFrame *f, int i)
     Slot *slot = &r->slots[f->base + i];
     Builder *b = &r->b;
     PyObject *value = compat_frame_slots(f->frame)[i];
-    bool root = r->parent == NULL && f->base == 0 && !r->function;
+    bool root = r->parent == NULL && f == &r->frames[0] && !r->function;
     uint16_t snap = b->snap;
     if (root) {
         b->entry = INS_ENTRY;
@@ -30,7 +30,7 @@ touch(Recorder *r, RFrame *f, int i)
             return;
         }
     }
-    Ref object = f->base == 0 ? build(b, UOP_SLOT_LOAD, 0, 0, 0, slot_offset(i), 0)
+    Ref object = f == &r->frames[0] ? build(b, UOP_SLOT_LOAD, 0, 0, 0, slot_offset(i), 0)
                               : build(b, UOP_FRAME_LOAD, frame_address(r, f), 0, 0,
                                       slot_offset(i), 0);
     Param param = {.slot = (uint16_t)i, .kind = PARAM_OBJECT, .unbound = value == NULL,
@@ -56,7 +56,7 @@ touch(Recorder *r, RFrame *f, int i)
         param.value = build1(b, UOP_UNBOX_FLOAT, object);
         slot->ref = build_raw(b, UOP_SLOT_BOX_FLOAT, param.value, 0, 0, slot_offset(i), 0);
     }
-    else if (r->function && f->base == 0 && r->parent == NULL) {
+    else if (r->function && f == &r->frames[0] && r->parent == NULL) {
         b->facts[object] |= FACT_NONNULL;       // a parameter, or a cell: bound when it starts
     }
     else {

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import random
+import sys
 
 from support import HOT, tell
 
@@ -805,3 +806,53 @@ def wrong_answers(pairs):
         wrong.append(space["wrong_answers"]([tuple({k: numbers.randrange(-2, 4) for k in keys} for keys in ("abcdef", "abcdg"))
                                              for _ in range(30)]))
     print(wrong)
+
+
+RESULTS = []
+
+
+class Thing:
+    pass
+
+
+def loop_then_look(thing, n):
+    t = 0
+    for i in range(n):
+        t += i
+    RESULTS.append((type(thing).__name__, n, t))
+
+
+def look_without_variables():
+    loop_then_look(THINGS[0], 7)
+
+
+def look_further_out():
+    look_without_variables()
+
+
+def case_a_loop_in_a_function_called_by_one_without_variables():
+    """The caller has no slot in use at the call: the callee's variables are still its own."""
+    global THINGS
+    THINGS = [Thing()]
+    for _ in range(HOT):
+        look_without_variables()
+        look_further_out()
+    print(set(RESULTS), len(RESULTS), sys.getrefcount(THINGS[0]))
+
+
+def case_a_module_level_while_calls_a_function_with_a_loop():
+    source = """
+def add_up(n):
+    t = 0
+    for i in range(n):
+        t += i
+    results.append((n, t))
+
+k = 0
+while k < 400:
+    k += 1
+    add_up(k % 7 + 3)
+"""
+    space = {"results": []}
+    exec(source, space)
+    print(space["results"][::29])
