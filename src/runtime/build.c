@@ -147,6 +147,15 @@ guard_type(Builder *b, Ref ref, PyTypeObject *type)
     return true;
 }
 
+int
+pack_items(const Ins *pack, Ref items[MAX_INPUTS])
+{
+    int first = pack->op == UOP_FUNCTION_PACK ? 2 : 0;      // code and globals stay without it
+    int n = pack->op == UOP_FUNCTION_PACK ? 1 : (int)pack->operand[0];
+    memcpy(items, pack->in + first, (size_t)n * sizeof(Ref));
+    return n;
+}
+
 // --- appending --------------------------------------------------------------------------------
 
 // Type of the result of instructions that always make the same kind of object.
@@ -161,6 +170,7 @@ result_type(const Builder *b, int op)
         case UOP_BOX_BOOL: return &PyBool_Type;
         case UOP_TUPLE_NEW: case UOP_TUPLE_PACK: return &PyTuple_Type;
         case UOP_LIST_NEW: return &PyList_Type;
+        case UOP_FUNCTION_PACK: return &PyFunction_Type;
         case UOP_STR_JOIN: case UOP_CHAR_STR: return &PyUnicode_Type;
         default: return NULL;
     }

@@ -52,6 +52,10 @@ void learn_type(Builder *b, Ref ref, PyTypeObject *type);
 // Emit a guard unless the type is known. false (abort set) if it is known to be another.
 bool guard_type(Builder *b, Ref ref, PyTypeObject *type);
 
+// An object that holds others and is made only where something needs it: its items move into it.
+static inline bool is_pack(int op) { return op == UOP_TUPLE_PACK || op == UOP_FUNCTION_PACK; }
+int pack_items(const Ins *pack, Ref items[MAX_INPUTS]);     // how many
+
 // opt_fold.c: the rules. NO_REF: no rule applies, append the instruction.
 // FOLD_DROPPED: the instruction (without output) is not needed.
 #define FOLD_DROPPED 0x7fff

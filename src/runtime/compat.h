@@ -138,9 +138,9 @@ PyObject *compat_generator_finish(PyThreadState *tstate, PyObject *generator);
 bool compat_frame_at_yield(Frame *frame);
 bool compat_frame_at_return(Frame *frame);      // the same for RETURN_CONST
 // What MAKE_FUNCTION makes; what calling a generator function with n = co_argcount arguments makes (its
-// arguments are not cells).
+// arguments are not cells). Behind args: its free variables' cells, or 0: the function's closure has them.
 PyObject *compat_function_new(PyObject *code, PyObject *globals);
-PyObject *compat_generator_new(PyObject *func, PyObject *const *args, Py_ssize_t n);
+PyObject *compat_generator_new(PyObject *func, PyObject *const *args, Py_ssize_t n, Py_ssize_t cells);
 
 // --- monitoring -------------------------------------------------------------------------------
 uint64_t compat_monitoring_version(PyThreadState *tstate);

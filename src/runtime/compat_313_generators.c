@@ -146,7 +146,7 @@ compat_function_new(PyObject *code, PyObject *globals)
 }
 
 PyObject *
-compat_generator_new(PyObject *func, PyObject *const *args, Py_ssize_t n)
+compat_generator_new(PyObject *func, PyObject *const *args, Py_ssize_t n, Py_ssize_t cells)
 {
     PyCodeObject *code = (PyCodeObject *)((PyFunctionObject *)func)->func_code;
     PyGenObject *gen = (PyGenObject *)_Py_MakeCoro((PyFunctionObject *)func);
@@ -161,7 +161,7 @@ compat_generator_new(PyObject *func, PyObject *const *args, Py_ssize_t n)
     PyObject *closure = ((PyFunctionObject *)func)->func_closure;
     for (int i = 0; i < code->co_nfreevars; i++) {
         frame->localsplus[code->co_nlocalsplus - code->co_nfreevars + i] =
-            Py_NewRef(PyTuple_GET_ITEM(closure, i));
+            Py_NewRef(cells > 0 ? args[n + i] : PyTuple_GET_ITEM(closure, i));
     }
     frame->previous = NULL;
     frame->instr_ptr = _PyCode_CODE(code) + code->_co_firsttraceable - 1;   // POP_TOP

@@ -211,16 +211,17 @@ compat_dict_versions(void)
 static bool
 is_decimal(PyTypeObject *type)
 {
-    return (type->tp_flags & Py_TPFLAGS_IMMUTABLETYPE) && strcmp(type->tp_name, "decimal.Decimal") == 0;
+    return (type->tp_flags & Py_TPFLAGS_IMMUTABLETYPE) && type->tp_name[0] == 'd'
+           && strcmp(type->tp_name, "decimal.Decimal") == 0;
 }
 
-// Types without references to anything that could make a sound.
+// Static types without references to anything that could make a sound.
 static bool
 is_leaf_type(PyTypeObject *type)
 {
     return type == &PyLong_Type || type == &PyFloat_Type || type == &PyUnicode_Type
            || type == &PyBool_Type || type == Py_TYPE(Py_None) || type == &PyBytes_Type
-           || type == &PyComplex_Type || type == &PyRangeIter_Type || is_decimal(type);
+           || type == &PyComplex_Type || type == &PyRangeIter_Type;
 }
 
 static destructor
@@ -276,23 +277,23 @@ is_plain_container(PyTypeObject *type)
            || type == &PyStaticMethod_Type || type == &PyClassMethod_Type;
 }
 
-// What kind a type is; remembered for types that are never freed. This is asked often.
+// What kind a type is; remembered for static types, which are never freed. This is asked often.
 typedef enum { KIND_LEAF = 1, KIND_CONTAINER, KIND_OTHER } TypeKind;
 
 static TypeKind
 kind_of(PyTypeObject *type)
 {
     static struct { PyTypeObject *type; TypeKind kind; } known[256];
+    if (type->tp_flags & Py_TPFLAGS_HEAPTYPE) {
+        return is_decimal(type) ? KIND_LEAF : KIND_OTHER;
+    }
     size_t at = ((uintptr_t)type >> 5) % Py_ARRAY_LENGTH(known);
     if (known[at].type == type) {
         return known[at].kind;
     }
-    TypeKind kind = is_leaf_type(type) ? KIND_LEAF : is_plain_container(type) ? KIND_CONTAINER : KIND_OTHER;
-    if (!(type->tp_flags & Py_TPFLAGS_HEAPTYPE)) {
-        known[at].type = type;
-        known[at].kind = kind;
-    }
-    return kind;
+    known[at].type = type;
+    known[at].kind = is_leaf_type(type) ? KIND_LEAF : is_plain_container(type) ? KIND_CONTAINER : KIND_OTHER;
+    return known[at].kind;
 }
 
 static inline bool
@@ -392,8 +393,15 @@ is_bare_function(PyObject *o)
     return true;
 }
 
+// Does `o` stay, or go without a sound, when something that refers to it at most n times goes?
+static inline bool
+stays(PyObject *o, Py_ssize_t n)
+{
+    return Py_REFCNT(o) > n || is_leaf(Py_TYPE(o));
+}
+
 static bool
-set_holds_only_leaves(PySetObject *set)
+set_frees_nothing(PySetObject *set)
 {
     if (set->weakreflist != NULL) {
         return false;
@@ -403,7 +411,7 @@ set_holds_only_leaves(PySetObject *set)
         if (entry->key == NULL || entry->hash == -1) {      // free, or a dummy
             continue;
         }
-        if (!is_leaf(Py_TYPE(entry->key))) {
+        if (!stays(entry->key, 1)) {
             return false;
         }
         left--;
@@ -412,24 +420,24 @@ set_holds_only_leaves(PySetObject *set)
 }
 
 static bool
-dict_holds_only_leaves(PyObject *dict)
+dict_frees_nothing(PyObject *dict)
 {
     if (((PyDictObject *)dict)->ma_version_tag & DICT_WATCHER_MASK) {
         return false;
     }
-    Py_ssize_t at = 0;
+    Py_ssize_t at = 0, n = 2 * PyDict_GET_SIZE(dict);
     PyObject *key, *value;
     while (PyDict_Next(dict, &at, &key, &value)) {
-        if (!is_leaf(Py_TYPE(key)) || !is_leaf(Py_TYPE(value))) {
+        if (!stays(key, n) || !stays(value, n)) {
             return false;
         }
     }
     return true;
 }
 
-// Containers of nothing but numbers, strings and the like: the usual case.
+// Containers of nothing but numbers, strings and the like, and of what others hold, too: the usual case.
 static bool
-holds_only_leaves(PyObject *o)
+frees_nothing(PyObject *o)
 {
     PyObject **items;
     Py_ssize_t n;
@@ -446,16 +454,16 @@ holds_only_leaves(PyObject *o)
         n = 3;
     }
     else if (Py_TYPE(o) == &PySet_Type || Py_TYPE(o) == &PyFrozenSet_Type) {
-        return set_holds_only_leaves((PySetObject *)o);
+        return set_frees_nothing((PySetObject *)o);
     }
     else if (Py_TYPE(o) == &PyDict_Type) {
-        return dict_holds_only_leaves(o);
+        return dict_frees_nothing(o);
     }
     else {
         return false;
     }
     for (Py_ssize_t i = 0; i < n; i++) {
-        if (items[i] != NULL && !is_leaf(Py_TYPE(items[i]))) {
+        if (items[i] != NULL && !stays(items[i], n)) {
             return false;
         }
     }
@@ -470,7 +478,7 @@ count_survivor(PyObject *o, void *arg)
 {
     Survivors *s = arg;
     s->references++;
-    if (!is_leaf(Py_TYPE(o)) && Py_REFCNT(o) < s->least) {
+    if (Py_REFCNT(o) < s->least && !is_leaf(Py_TYPE(o))) {
         s->least = Py_REFCNT(o);
     }
     return 0;
@@ -487,7 +495,7 @@ everything_survives(PyObject *o)
 bool
 compat_quiet_to_free(PyObject *o)
 {
-    if (is_leaf(Py_TYPE(o)) || holds_only_leaves(o) || is_bare_function(o)) {
+    if (is_leaf(Py_TYPE(o)) || frees_nothing(o) || is_bare_function(o)) {
         return true;
     }
     if (!frees_quietly(o)) {

@@ -226,7 +226,7 @@ coverage_names(void)
             leaving[n_leaving++] = uop_table[op].name;
         }
     }
-    static const char *const made[] = {"BOX_INT", "BOX_FLOAT", "TUPLE_PACK"};
+    static const char *const made[] = {"BOX_INT", "BOX_FLOAT", "TUPLE_PACK", "FUNCTION_PACK"};
     PyObject *all = PyDict_New();
     if (all == NULL || !put_names(all, "uop", uops, 1, UOP_COUNT)
         || !put_names(all, "left", leaving, 0, n_leaving)

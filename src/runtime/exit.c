@@ -99,6 +99,14 @@ make_tuple(Restore *s, Ref ref)
     return PyTuple_New((Py_ssize_t)ins->operand[0]);
 }
 
+static PyObject *
+make_function(Restore *s, Ref ref)
+{
+    const Ins *ins = &s->ex->ins[ref];
+    return compat_function_new((PyObject *)(uintptr_t)value_at(s, ins->in[0]),
+                               (PyObject *)(uintptr_t)value_at(s, ins->in[1]));
+}
+
 static bool
 is_slot_box(const Ins *ins)
 {
@@ -125,6 +133,13 @@ made_object(Restore *s, Ref ref, bool *first)
         o = box_or_die(make_tuple, s, ref);
         for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(o); i++) {
             PyTuple_SET_ITEM(o, i, object_of(s, ins->in[i], true));
+        }
+    }
+    else if (ins->op == UOP_FUNCTION_PACK) {
+        o = box_or_die(make_function, s, ref);
+        PyObject *closure = object_of(s, ins->in[2], true);
+        if (closure != Py_None) {
+            ((PyFunctionObject *)o)->func_closure = closure;
         }
     }
     else if (ins->op == UOP_BOX_INT || ins->op == UOP_SLOT_BOX) {

@@ -367,12 +367,34 @@ help_global_set(PyObject *dict, PyObject *name, PyObject *value)
     }
 }
 
+// --- functions --------------------------------------------------------------------------------
+
+PyObject *
+help_function(PyObject *code, PyObject *globals, PyObject *closure)
+{
+    PyObject *func = compat_function_new(code, globals);
+    if (func != NULL && closure != Py_None) {
+        ((PyFunctionObject *)func)->func_closure = closure;
+    }
+    return func;
+}
+
+PyObject *
+help_function_or_die(PyObject *code, PyObject *globals, PyObject *closure)
+{
+    PyObject *func = help_function(code, globals, closure);
+    if (func == NULL) {
+        Py_FatalError("jitpatch: out of memory at the start of a side trace");
+    }
+    return func;
+}
+
 // --- generators -------------------------------------------------------------------------------
 
 PyObject *
-help_make_generator(Activation *act, PyObject *function, int64_t count)
+help_make_generator(Activation *act, PyObject *function, int64_t count, int64_t cells)
 {
-    return compat_generator_new(function, act->args + 1, (Py_ssize_t)count);
+    return compat_generator_new(function, act->args + 1, (Py_ssize_t)count, (Py_ssize_t)cells);
 }
 
 void

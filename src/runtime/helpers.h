@@ -98,7 +98,11 @@ help_generator_state(help_frame *frame)
 void help_generator_link(Activation *act, void *frame);
 void help_generator_unlink(Activation *act, void *frame);
 void help_generator_end(Activation *act, void *frame);
-// A generator of `function` with the `count` arguments in act->args[1..].
-PyObject *help_make_generator(Activation *act, PyObject *function, int64_t count);
+// A generator of `function` with the `count` arguments in act->args[1..], and behind these the `cells`
+// of its closure (0: those of the function's).
+PyObject *help_make_generator(Activation *act, PyObject *function, int64_t count, int64_t cells);
+// A function; the reference to its closure (None: it has none) moves into it.
+PyObject *help_function(PyObject *code, PyObject *globals, PyObject *closure);
+PyObject *help_function_or_die(PyObject *code, PyObject *globals, PyObject *closure);
 
 #endif

@@ -8,8 +8,8 @@
 // references) or when a SYNC must put it into a frame. Everything else that holds a box is a
 // snapshot, or a phi whose two sides are boxes that are not needed.
 //
-// A tuple that is let go lets go of its items. So a tuple with a DECREF is needed, unless all its
-// items are immortal.
+// A tuple that is let go lets go of its items, a function of its closure. So such a pack with a DECREF
+// is needed, unless all its items are immortal.
 #include "build.h"
 #include <string.h>
 
@@ -31,7 +31,7 @@ typedef struct {
 static bool
 is_box(int op)
 {
-    return op == UOP_BOX_INT || op == UOP_BOX_FLOAT || op == UOP_TUPLE_PACK;
+    return op == UOP_BOX_INT || op == UOP_BOX_FLOAT || is_pack(op);
 }
 
 static bool
@@ -71,7 +71,7 @@ mark_snapshot(Dce *d, const Ins *ins, int bits)
     const Snapshot *s = &t->snaps[ins->snap];
     for (int k = 0; k < s->n_frames; k++) {
         const SnapFrame *f = &t->frames[s->first_frame + (uint32_t)k];
-        mark(d, f->func, bits);
+        mark(d, f->func, bits | OBJECT);
         mark(d, f->extra, bits | OBJECT);
         mark(d, f->memory, bits);
     }
@@ -95,8 +95,9 @@ drain(Dce *d)
         // What a sunk box holds is needed wherever the box is.
         int inherit = (d->mark[ref] & IN_LOOP) && (is_box(ins->op) || (uop_table[ins->op].flags & VIRTUAL))
             ? IN_LOOP : 0;
+        bool no_objects = needs_no_object(d, ins->op) || (is_pack(ins->op) && !(d->mark[ref] & OBJECT));
         for (int k = 0; k < uop_table[ins->op].n_inputs; k++) {
-            mark(d, ins->in[k], bits | inherit | (needs_no_object(d, ins->op) ? 0 : OBJECT));
+            mark(d, ins->in[k], bits | inherit | (no_objects ? 0 : OBJECT));
         }
         mark_snapshot(d, ins, bits);
         if (t->loop && ref < t->loop && (d->mark[ref] & IN_LOOP) && !d->is_phi[ref]) {
@@ -109,28 +110,27 @@ drain(Dce *d)
     }
 }
 
-// Can this tuple die unmade, as if it had never held anything?
+// Can this pack die unmade, as if it had never held anything?
 static bool
-dies_quietly(const Dce *d, Ref tuple)
+dies_quietly(const Dce *d, Ref pack)
 {
-    const Ins *ins = &d->t->ins[tuple];
-    for (int k = 0; k < (int)ins->operand[0]; k++) {
-        Ref item = ins->in[k];
-        if (!ref_is_const(item) || !_Py_IsImmortal(konst_as_obj(d->t, item))) {
+    Ref items[MAX_INPUTS];
+    int n = pack_items(&d->t->ins[pack], items);
+    for (int k = 0; k < n; k++) {
+        if (!ref_is_const(items[k]) || !_Py_IsImmortal(konst_as_obj(d->t, items[k]))) {
             return false;
         }
     }
     return true;
 }
 
-// A change of a tuple's count: does it mean that the tuple must be made?
+// A change of a pack's count: does it mean that the object must be made?
 static bool
-needs_tuple(const Dce *d, const Ins *ins)
+needs_pack(const Dce *d, const Ins *ins)
 {
-    Ref tuple = ins->in[0];
-    return !(ins->flags & INS_DEAD) && counts_only(ins->op) && !ref_is_const(tuple)
-        && d->t->ins[tuple].op == UOP_TUPLE_PACK && !(d->mark[tuple] & OBJECT)
-        && !dies_quietly(d, tuple);
+    Ref pack = ins->in[0];
+    return !(ins->flags & INS_DEAD) && counts_only(ins->op) && !ref_is_const(pack)
+        && is_pack(d->t->ins[pack].op) && !(d->mark[pack] & OBJECT) && !dies_quietly(d, pack);
 }
 
 static bool
@@ -235,7 +235,7 @@ opt_dce(Trace *t)
         again = false;
         for (Ref ref = 1; ref < t->n_ins; ref++) {
             Ins *ins = &t->ins[ref];
-            if (needs_tuple(&d, ins)) {
+            if (needs_pack(&d, ins)) {
                 mark(&d, ins->in[0], LIVE | OBJECT);
                 drain(&d);
                 again = true;

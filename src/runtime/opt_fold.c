@@ -375,14 +375,14 @@ static Ref
 fold_made_field(const Builder *b, Ref object, uint64_t offset)
 {
     const Ins *ins = &b->t->ins[object];
-    if (ref_is_const(object) || ins->op != UOP_C_FROM2) {
+    if (ref_is_const(object)) {
         return NO_REF;
     }
-    if (ins->operand[0] == (uint64_t)(uintptr_t)PyMethod_New) {
+    if (ins->op == UOP_C_FROM2 && ins->operand[0] == (uint64_t)(uintptr_t)PyMethod_New) {
         return offset == offsetof(PyMethodObject, im_func) ? ins->in[0]
             : offset == offsetof(PyMethodObject, im_self) ? ins->in[1] : NO_REF;
     }
-    if (ins->operand[0] == (uint64_t)(uintptr_t)compat_function_new) {
+    if (ins->op == UOP_FUNCTION_PACK) {
         return offset == offsetof(PyFunctionObject, func_globals) ? ins->in[1]
             : offset == offsetof(PyFunctionObject, func_code) && object > b->last_escape ? ins->in[0]
             : NO_REF;

@@ -424,7 +424,7 @@ turns_into(const Trace *t, Ref left, Ref right)
     }
     if (ref_is_const(left) || ref_is_const(right) || !(t->ins[left].flags & INS_SUNK)
         || !(t->ins[right].flags & INS_SUNK) || t->ins[left].op != t->ins[right].op
-        || t->ins[left].op == UOP_TUPLE_PACK) {
+        || is_pack(t->ins[left].op)) {
         return false;
     }
     return turns_into(t, t->ins[left].in[0], t->ins[right].in[0]);
@@ -585,6 +585,18 @@ lower_tuple(Lower *l, Ref ref)
     l->out->ins[l->map[ref]].snap = copy_snapshot(l, old->snap);
 }
 
+static void
+lower_function(Lower *l, Ref ref)
+{
+    const Ins *old = &l->t->ins[ref];
+    bool may_raise = old->snap != NO_SNAP;
+    Ref func = append_op(l, may_raise ? UOP_FUNCTION_NEW : UOP_FUNCTION_NEW_SURE, mapped(l, old->in[0]),
+                         mapped(l, old->in[1]), 0, 0);
+    l->map[ref] = func;
+    l->out->ins[func].in[2] = mapped(l, old->in[2]);
+    l->out->ins[func].snap = copy_snapshot(l, old->snap);
+}
+
 // Option force_exit: an exit of its own before each instruction that may leave, to the same state.
 static void
 force_exit(Lower *l, const Ins *ins)
@@ -635,6 +647,10 @@ lower_instruction(Lower *l, Ref ref)
     }
     if (old->op == UOP_TUPLE_PACK && !(old->flags & INS_SUNK)) {
         lower_tuple(l, ref);
+        return;
+    }
+    if (old->op == UOP_FUNCTION_PACK && !(old->flags & INS_SUNK)) {
+        lower_function(l, ref);
         return;
     }
     force_exit(l, old);

@@ -31,11 +31,51 @@ is_decref_of(const Ins *ins, Ref ref)
         && ins->in[0] == ref;
 }
 
+// `ref`, and the packs that it was moved into.
+enum { MAX_PACKED = 16 };
+typedef struct { Ref refs[MAX_PACKED]; int n; } Packed;
+
+static bool
+is_among(const Packed *p, Ref ref)
+{
+    for (int i = 0; i < p->n; i++) {
+        if (p->refs[i] == ref) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Does the object take over the reference that it is made with?
+static bool
+is_move(int op)
+{
+    return op == UOP_ARG || is_pack(op);
+}
+
+// Would leaving here make one of the packs?
+static bool
+exit_makes(const Trace *t, const Ins *ins, const Packed *p)
+{
+    if (p->n == 1 || ins->snap == NO_SNAP || (ins->flags & INS_ENTRY)) {
+        return false;
+    }
+    const Snapshot *s = &t->snaps[ins->snap];
+    for (uint32_t i = 0; i < s->count; i++) {
+        Ref ref = t->entries[s->first + i].ref;
+        if (ref != p->refs[0] && is_among(p, ref)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 // The matching DECREF, or NO_REF.
 static Ref
 find_match(const Trace *t, Ref incref)
 {
     Ref ref = t->ins[incref].in[0];
+    Packed packed = {.refs = {ref}, .n = 1};
     for (Ref i = incref + 1; i < t->n_ins; i++) {
         const Ins *ins = &t->ins[i];
         if (ins->flags & INS_DEAD) {
@@ -44,13 +84,17 @@ find_match(const Trace *t, Ref incref)
         if (is_decref_of(ins, ref)) {
             return i;
         }
-        if (may_release(ins)) {
-            return NO_REF;
+        if (may_release(ins) || exit_makes(t, ins, &packed)) {
+            return NO_REF;              // a pack that is made takes the reference over
         }
         for (int k = 0; k < uop_table[ins->op].n_inputs; k++) {
-            if (ins->in[k] == ref && ins->op == UOP_ARG) {
+            if (!is_among(&packed, ins->in[k]) || (ins->in[k] == ref && !is_move(ins->op))) {
+                continue;
+            }
+            if (!is_pack(ins->op) || packed.n == MAX_PACKED) {
                 return NO_REF;          // moved into something that is being built
             }
+            packed.refs[packed.n++] = i;
         }
     }
     return NO_REF;

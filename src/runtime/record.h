@@ -231,8 +231,9 @@ Ref make_generator(Recorder *r, PyFunctionObject *func, Ref callable, Ref *args,
 bool is_made_function(const Recorder *r, Ref func);
 // record_build.c: a tuple of n refs that have left the stack; the trace owns it.
 Ref make_tuple(Recorder *r, const Ref *items, int n);
-// record_build.c: an unmade tuple goes: its items are the trace's again. false: it has been made.
-bool dissolve_tuple(Recorder *r, Ref tuple);
+// record_build.c: an unmade tuple or function goes: its items are the trace's again. false: it has been made.
+bool dissolve_pack(Recorder *r, Ref pack);
+bool is_unmade(const Recorder *r, Ref pack);    // nothing needed it as an object, but others that are dissolved
 
 typedef void (*RecordFunction)(Recorder *r, const Instr *in);
 extern const RecordFunction record_functions[BC_COUNT];

@@ -70,28 +70,51 @@ RECORD(BUILD_TUPLE)
     push(r, make_tuple(r, items, n));
 }
 
+// Does this SYNC put `ref` into a frame? What is on a stack nobody sees.
+static bool
+is_synced(const Trace *t, const Ins *sync, Ref ref)
+{
+    const Snapshot *s = &t->snaps[sync->snap];
+    for (uint32_t i = 0; i < s->count; i++) {
+        const SnapEntry *e = &t->entries[s->first + i];
+        PyObject *code = t->frames[s->first_frame + e->frame].code;
+        if (e->ref == ref && e->how != SLOT_DROP && e->slot < compat_code_nlocalsplus((PyCodeObject *)code)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool
-dissolve_tuple(Recorder *r, Ref tuple)
+is_unmade(const Recorder *r, Ref pack)
 {
     const Trace *t = r->t;
-    if (t->ins[tuple].op != UOP_TUPLE_PACK || r->own[tuple] != 1) {
-        return false;
-    }
-    for (Ref i = tuple + 1; i < t->n_ins; i++) {
+    for (Ref i = pack + 1; i < t->n_ins; i++) {
         const Ins *ins = &t->ins[i];
         for (int k = 0; k < uop_table[ins->op].n_inputs; k++) {
-            if (ins->in[k] == tuple) {
+            if (ins->in[k] == pack && !(is_pack(ins->op) && r->own[i] == 0 && is_unmade(r, i))) {
                 return false;
             }
         }
-        if (ins->op == UOP_SYNC) {
-            return false;               // it may have been put into a frame
+        if (ins->op == UOP_SYNC && is_synced(t, ins, pack)) {
+            return false;
         }
     }
-    r->own[tuple] = 0;
-    int n = (int)t->ins[tuple].operand[0];
+    return true;
+}
+
+bool
+dissolve_pack(Recorder *r, Ref pack)
+{
+    const Trace *t = r->t;
+    if (!is_pack(t->ins[pack].op) || r->own[pack] != 1 || !is_unmade(r, pack)) {
+        return false;
+    }
+    Ref items[MAX_INPUTS];
+    int n = pack_items(&t->ins[pack], items);
+    r->own[pack] = 0;
     for (int k = 0; k < n; k++) {
-        take_back(r, t->ins[tuple].in[k]);
+        take_back(r, items[k]);
     }
     return true;
 }
@@ -438,7 +461,7 @@ RECORD(UNPACK_SEQUENCE)
     }
     (void)pop(r);
     bool unmade = !ref_is_const(ref) && r->own[ref] == 1 && holders(r, ref) == 0
-        && dissolve_tuple(r, ref);
+        && dissolve_pack(r, ref);
     for (int i = n - 1; i >= 0; i--) {
         push_borrowed(r, items[i]);
     }

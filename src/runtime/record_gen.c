@@ -3,17 +3,57 @@
 
 // --- making functions -----------------------------------------------------------------------------
 
+// A new function takes its builtins from its globals: are those the frame's, now and later?
+static bool
+keeps_builtins(Frame *frame, PyObject *globals)
+{
+    PyObject *name = PyUnicode_InternFromString("__builtins__");
+    if (name == NULL || assume_dict_key(globals, name) < 0) {
+        PyErr_Clear();
+        Py_XDECREF(name);
+        return false;
+    }
+    PyObject *found = PyDict_GetItemWithError(globals, name);
+    Py_DECREF(name);
+    if (found != NULL && PyModule_Check(found)) {
+        found = PyModule_GetDict(found);
+    }
+    return (found == NULL && !PyErr_Occurred()) || found == compat_frame_builtins(frame);
+}
+
 RECORD(MAKE_FUNCTION)
 {
     (void)in;
     Builder *b = &r->b;
-    Ref code = peek(r, 0);
-    PyObject *globals = compat_frame_globals(top_frame(r)->frame);
-    Ref func = build_raw(b, UOP_C_FROM2, code, konst_obj(b, globals), 0,
-                         fn((void *)compat_function_new), 0);
-    learn_type(b, func, &PyFunction_Type);
-    release(r, pop(r));
-    push_owned(r, func);
+    Frame *frame = top_frame(r)->frame;
+    PyObject *globals = compat_frame_globals(frame);
+    if (!ref_is_const(peek(r, 0)) || !keeps_builtins(frame, globals)) {
+        end_here(r, ABORT_BYTECODE);
+        return;
+    }
+    Ref code = pop(r);
+    push_owned(r, build_raw(b, UOP_FUNCTION_PACK, code, konst_obj(b, globals), konst_obj(b, Py_None),
+                            0, 0));
+}
+
+// The closure of a function that the trace has just begun to pack.
+static bool
+pack_closure(Recorder *r, int flag)
+{
+    enum { CLOSURE = 8 };
+    Ref func = peek(r, 0), closure = peek(r, 1);
+    const Ins *old = &r->t->ins[func];
+    if (flag != CLOSURE || ref_is_const(func) || old->op != UOP_FUNCTION_PACK || r->own[func] != 1
+        || ref_is_const(closure) || r->t->n_ins != func + 1) {
+        return false;
+    }
+    Ref code = old->in[0], globals = old->in[1];
+    (void)pop(r);
+    (void)pop(r);
+    r->own[func] = 0;
+    give(r, closure);
+    push_owned(r, build_raw(&r->b, UOP_FUNCTION_PACK, code, globals, closure, 0, 0));
+    return true;
 }
 
 RECORD(SET_FUNCTION_ATTRIBUTE)
@@ -23,6 +63,9 @@ RECORD(SET_FUNCTION_ATTRIBUTE)
         {2, offsetof(PyFunctionObject, func_kwdefaults)},
         {4, offsetof(PyFunctionObject, func_annotations)},
         {8, offsetof(PyFunctionObject, func_closure)}};
+    if (pack_closure(r, in->oparg)) {
+        return;
+    }
     (void)real(r, peek(r, 1));
     Ref func = pop(r), value = pop(r);
     give(r, value);
@@ -38,9 +81,7 @@ RECORD(SET_FUNCTION_ATTRIBUTE)
 bool
 is_made_function(const Recorder *r, Ref func)
 {
-    const Ins *ins = &r->t->ins[func];
-    return !ref_is_const(func) && ins->op == UOP_C_FROM2
-        && ins->operand[0] == fn((void *)compat_function_new);
+    return !ref_is_const(func) && r->t->ins[func].op == UOP_FUNCTION_PACK;
 }
 
 // --- making generators ----------------------------------------------------------------------------
@@ -70,12 +111,39 @@ is_plain_generator(PyCodeObject *code)
     return true;
 }
 
+// A function that the trace has made for this one call, as a generator expression's is: its generator
+// gets one that all of them share, and the cells of the closure. The number of cells; -1: the function
+// is an object that others see.
+static int
+cells_of_made(Recorder *r, PyCodeObject *code, Ref callable, Ref *shared, Ref *cells)
+{
+    const Ins *pack = &r->t->ins[callable];
+    Ref closure = pack->in[2];
+    bool has_tuple = !ref_is_const(closure) && r->t->ins[closure].op == UOP_TUPLE_PACK;
+    int n = has_tuple ? pack_items(&r->t->ins[closure], cells) : 0;
+    if (n != code->co_nfreevars || !is_unmade(r, callable)) {
+        must_be(r, build(&r->b, UOP_FIELD_LOAD, callable, 0, 0, offsetof(PyFunctionObject, func_code), 0),
+                (PyObject *)code);
+        return -1;
+    }
+    PyObject *func = PyFunction_New((PyObject *)code, konst_as_obj(r->t, pack->in[1]));
+    if (func == NULL) {
+        PyErr_Clear();
+        return -1;
+    }
+    *shared = konst_obj(&r->b, func);   // keeps it
+    Py_DECREF(func);
+    return n;
+}
+
 Ref
 make_generator(Recorder *r, PyFunctionObject *func, Ref callable, Ref *args, int n)
 {
     Builder *b = &r->b;
     PyCodeObject *code = (PyCodeObject *)func->func_code;
-    if (n != code->co_argcount || !is_plain_generator(code)
+    Ref cells[MAX_INPUTS];
+    int n_cells = 0;
+    if (n != code->co_argcount || !is_plain_generator(code) || n + MAX_INPUTS > ACT_ARGS - 2
         || compat_watched_by_others(r->tstate, code)) {
         return NO_REF;
     }
@@ -85,13 +153,16 @@ make_generator(Recorder *r, PyFunctionObject *func, Ref callable, Ref *args, int
         }
         must_be(r, callable, (PyObject *)func);
     }
+    else if ((n_cells = cells_of_made(r, code, callable, &callable, cells)) < 0) {
+        n_cells = 0;
+    }
     for (int i = 0; i < n; i++) {
         args[i] = real(r, args[i]);
     }
-    for (int i = 0; i < n; i++) {
-        build_raw(b, UOP_ARG, args[i], 0, 0, offsetof(Activation, args) + 8u * (unsigned)(i + 1), 0);
+    for (int i = 0; i < n + n_cells; i++) {
+        build_raw(b, UOP_ARG, i < n ? args[i] : cells[i - n], 0, 0, arg_offset(i), 0);
     }
-    Ref generator = build_raw(b, UOP_MAKE_GENERATOR, callable, 0, 0, (uint64_t)n, 0);
+    Ref generator = build_raw(b, UOP_MAKE_GENERATOR, callable, 0, 0, (uint64_t)n, (uint64_t)n_cells);
     learn_type(b, generator, &PyGen_Type);
     return generator;
 }

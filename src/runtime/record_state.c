@@ -284,7 +284,7 @@ settle(Recorder *r)
     for (int i = 0; i < r->n_released; i++) {
         Ref ref = r->released[i];
         int need = holders(r, ref);
-        if (need == 0 && r->own[ref] > 0 && dissolve_tuple(r, ref)) {
+        if (need == 0 && r->own[ref] > 0 && dissolve_pack(r, ref)) {
             continue;
         }
         while (r->own[ref] > need) {

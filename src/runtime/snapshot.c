@@ -215,7 +215,7 @@ static bool
 is_made_here(const Recorder *r, Ref ref)
 {
     int op = ref_is_const(ref) ? UOP_NOP : r->t->ins[ref].op;
-    return op == UOP_BOX_INT || op == UOP_BOX_FLOAT || op == UOP_TUPLE_PACK;
+    return op == UOP_BOX_INT || op == UOP_BOX_FLOAT || is_pack(op);
 }
 
 static void
@@ -256,7 +256,7 @@ inherit(Inheritance *h, Ref ref)
         for (int i = 0; i < MAX_INPUTS; i++) {
             in[i] = i < uop_table[ins->op].n_inputs ? inherit(h, ins->in[i]) : NO_REF;
         }
-        for (int i = 0; i < MAX_INPUTS && ins->op == UOP_TUPLE_PACK; i++) {
+        for (int i = 0; i < MAX_INPUTS && is_pack(ins->op); i++) {
             take_one(h, in[i]);
         }
         mine = build_raw(b, ins->op, in[0], in[1], in[2], ins->operand[0], ins->operand[1]);

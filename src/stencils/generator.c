@@ -3,11 +3,32 @@
 #include "stencil.h"
 #include "../runtime/helpers.h"
 
-// What calling a generator function with the `count` arguments in act->args[1..] makes.
-UOP(MAKE_GENERATOR, (OBJ function), OBJ, EFFECT | CALLS | RAISES | ALLOC, (IMM32 count))
+// What calling a generator function with the `count` arguments in act->args[1..] makes. Behind these:
+// the `cells` of its closure, or 0: the function has it.
+UOP(MAKE_GENERATOR, (OBJ function), OBJ, EFFECT | CALLS | RAISES | ALLOC, (IMM32 count, IMM32 cells))
 {
-    result = help_make_generator(act, function, (I64)count);
+    result = help_make_generator(act, function, (I64)count, (I64)cells);
     ERROR_IF(result == NULL);
+}
+
+// A function of code, globals and the closure that is moved into it (None: it has none). Made only when
+// something needs it as an object: then it is lowered to FUNCTION_NEW.
+UOP(FUNCTION_PACK, (OBJ code, OBJ globals, OBJ closure), OBJ, ALLOC | VIRTUAL | RAISES, ())
+{
+    result = NULL;
+}
+
+// A new function; the reference to the closure moves into it.
+UOP(FUNCTION_NEW, (OBJ code, OBJ globals, OBJ closure), OBJ, EFFECT | ALLOC | CALLS | RAISES, ())
+{
+    result = help_function(code, globals, closure);
+    ERROR_IF(result == NULL);
+}
+
+// As FUNCTION_NEW, where no exception can be raised.
+UOP(FUNCTION_NEW_SURE, (OBJ code, OBJ globals, OBJ closure), OBJ, EFFECT | ALLOC | CALLS, ())
+{
+    result = help_function_or_die(code, globals, closure);
 }
 
 // The list or set that the generator's values go into.

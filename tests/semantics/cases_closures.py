@@ -186,3 +186,129 @@ def case_functions_made_for_each_loop_do_not_pile_up():
     gc.collect()
     print(sum(1 for o in gc.get_objects() if getattr(o, "__name__", "") == "<lambda>"
               and getattr(o, "__qualname__", "").startswith("case_functions_made_for_each_loop")) <= 4)
+
+
+def case_functions_made_for_one_call():
+    """Generator expressions: their functions and closures need not exist, unless somebody looks."""
+    import gc
+
+    class Loud:
+        def __init__(self, name):
+            self.name = name
+
+        def __del__(self):
+            log.append(self.name)
+
+        def __iter__(self):
+            return iter((1, 2, 3))
+
+    log = []
+
+    def consume(n):
+        total = 0
+        for i in range(n):
+            j = i & 7
+            total += sum(x + j for x in (i, j))
+            total += len(tuple(i + x for x in range(j)))
+            held = Loud(i % 3)
+            total += sum(x + held.name for x in held)
+        return total
+
+    print(consume(HOT), len(log), log[-3:])
+
+    def cells(n):
+        seen = set()
+        for i in range(n):
+            a, b, c, d, e = i, i + 1, i + 2, i + 3, i + 4
+            three = (a + b + c + x for x in range(2))
+            five = (a + b + c + d + e + x for x in range(2))
+            b = -b
+            seen.add(sum(three) * 100 + sum(five))
+        return len(seen), sum(seen)
+
+    print(cells(HOT))
+
+    def looked_at(n):
+        kinds = {}
+        for i in range(n):
+            make = lambda: i + 1
+            if i % 50 == 49:
+                key = make.__name__, make.__qualname__, make.__module__, make.__closure__[0].cell_contents == i
+                kinds[key] = kinds.get(key, 0) + 1
+            if i % 90 == 89:
+                kinds[make()] = [type(f).__name__ for f in gc.get_referrers(make.__closure__)]
+        return kinds
+
+    print(looked_at(HOT))
+
+
+def case_code_replaced_in_a_function_just_made():
+    def other(n):
+        return [n, n]
+
+    def run(n):
+        out = []
+        for i in range(n):
+            def gen(k):
+                yield k
+                yield i
+            if i % 40 == 39:
+                gen.__code__ = (lambda k: iter((k, i))).__code__
+            if i % 70 == 69:
+                gen.__defaults__ = (5,)
+            out.append(sum(gen(i)))
+        return sum(out), out[-1]
+
+    print(run(HOT), other(1))
+
+
+def case_exits_with_a_function_unmade():
+    def run(values):
+        out = []
+        for v in values:
+            k = len(out)
+            try:
+                out.append(sum(x + k for x in v[1:]))
+            except TypeError as e:
+                out.append(len(str(e)))
+        return out
+
+    values = [[1, 2, 3]] * HOT
+    print(sum(run(values)))
+    print(sum(run(values[:50] + [5] + [(1, 2)] * 60 + ["abc"] * 3 + [b"abc"] * 60 + [range(4)] * 60)))
+
+    def builtins_changed(n):
+        namespace = {"__builtins__": {"sum": sum, "range": range, "len": len}}
+        exec("def f(n):\n t = 0\n for i in range(n):\n  t += sum(len(str_) + i for str_ in ('a', 'bc'))\n return t", namespace)
+        first = namespace["f"](n)
+        namespace["__builtins__"] = {"sum": max, "len": lambda s: 100, "range": range}
+        return first, namespace["f"](n)
+
+    print(builtins_changed(HOT))
+
+
+def case_objects_in_a_tuple_unmade_at_an_exit():
+    """The tuple that the exit makes holds references of its own."""
+
+    class Thing:
+        def __init__(self, a):
+            self.a = a
+
+    def run(things, kept):
+        for thing in things:
+            pair = thing, 1
+            nested = lambda: (thing, pair)
+            if thing.a > 5:
+                kept.append((pair, nested))
+            pair = None
+            nested = None
+            thing = None
+
+    kept = []
+    things = [Thing(9 if i % 199 == 198 else 0) for i in range(HOT)]
+    for _ in range(3):
+        run(things, kept)
+    print(len(kept), [sys.getrefcount(pair[0]) for pair, _ in kept][-3:])
+    del things
+    gc.collect()
+    print([pair[0].a for pair, _ in kept][-3:], [nested() for _, nested in kept][-3:])

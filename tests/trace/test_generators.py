@@ -100,3 +100,42 @@ def test_a_short_generator_is_not_entered_for_each_value(jit):  # noqa: F811
 
     executors = hot(f, 1000)
     assert sum(ex.entered for ex in executors) < 100
+
+
+def test_the_function_of_a_generator_expression_is_not_made(jit):  # noqa: F811
+    def f(n):
+        t = 0
+        for i in range(n):
+            t += sum(x + i for x in (1, 2, 3))
+        return t
+
+    uops = uops_of(hot(f, 1000), f)
+    assert "MAKE_GENERATOR" in uops and "FUNCTION_NEW" not in uops and "TUPLE_NEW" not in uops
+    assert f(2000) == 3 * sum(range(2000)) + 6 * 2000
+
+
+def test_a_function_that_is_kept_is_made(jit):  # noqa: F811
+    def f(n):
+        kept = []
+        for i in range(n):
+            kept.append(lambda: i)
+        return kept
+
+    executors = hot(f, 100)
+    assert "FUNCTION_NEW" in uops_of(executors, f)
+    kept = f(100)
+    assert len({id(k) for k in kept}) == 100 and kept[5]() == 99
+
+
+def test_a_function_unmade_at_an_exit_is_made_by_its_side_trace(jit):  # noqa: F811
+    def f(values):
+        kept = []
+        for v in values:
+            make = lambda: v
+            if v > 3:
+                kept.append(make)
+        return kept
+
+    executors = hot(f, [1] * 200 + [5] * 200)
+    assert any(ex.code is f.__code__ and "FUNCTION_NEW" in ex.uops() for ex in executors)
+    assert [k() for k in f([1, 5, 1, 7])] == [7, 7]
