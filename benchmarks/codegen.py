@@ -344,7 +344,7 @@ def line(name: str, row: dict[str, float]) -> str:
 
 
 def as_markdown(path: Path) -> str:
-    """The table of docs/codegen.md, from stored results."""
+    """The table of benchmarks/README.md, from stored results."""
     stored = json.loads(path.read_text())
     rows = {name: row["summary"] for name, row in stored["programs"].items()}
     rows["*geometric mean*"] = {key: measure.geometric_mean([row[key] for row in rows.values()]) for key in next(iter(rows.values()))}
