@@ -7,6 +7,7 @@
 #include "coverage.h"
 #include "executor_life.h"
 #include "hook.h"
+#include "trial.h"
 
 enum { FIRST_SIZE = 4 };
 
@@ -164,6 +165,7 @@ anchors_free(void *extra)
     for (uint32_t i = 0; i < info->size; i++) {
         free_traces(&info->anchors[i]);
     }
+    trial_forget(info);
     PyMem_Free(info->anchors);
     PyMem_Free(info);
     jit.changes++;
@@ -191,6 +193,7 @@ hook_install_root(PyCodeObject *code, int offset, Executor *ex)
     anchor->newest = (Executor *)Py_NewRef(ex);
     anchor->count = 0;
     jit.changes++;
+    trial_prepare(info_need(code));
     return 0;
 }
 
@@ -334,8 +337,8 @@ anchor_count_versions(const Anchor *anchor)
 // --- functions --------------------------------------------------------------------------------
 
 // Code whose start we can serve: a plain function's. (A generator's is when it is first resumed.)
-static bool
-is_plain_function(PyCodeObject *code)
+bool
+anchor_is_plain_function(PyCodeObject *code)
 {
     const int not_plain = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR;
     const int optimized = CO_OPTIMIZED | CO_NEWLOCALS;
@@ -348,7 +351,7 @@ anchor_first_start(CodeInfo *info)
     info->function = (Anchor){
         .offset = compat_code_first_traceable(info->code),
         .threshold = (uint32_t)jit.params.call_threshold,
-        .blacklisted = !is_plain_function(info->code)};
+        .blacklisted = !anchor_is_plain_function(info->code)};
 }
 
 void *

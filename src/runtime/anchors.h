@@ -16,12 +16,19 @@ typedef struct {
     Executor *newest;           // its traces, chained by next_version (strong)
 } Anchor;
 
+// Does it pay to enter its traces from the interpreter? (trial.c)
+typedef enum { VERDICT_OPEN, VERDICT_PAYS, VERDICT_LOSES } Verdict;
+
 // What we know of a code object.
-typedef struct {
+typedef struct CodeInfo {
     PyCodeObject *code;         // borrowed: it owns us
     Anchor function;            // where it starts: RESUME; offset -1 until it did once
     uint32_t trial;             // function.count at which its present trial ends (hook.c)
     uint64_t since;             // when that began, in ns; 0: none is under way
+    bool has_traces;            // there was one, at least
+    uint8_t verdict;            // Verdict
+    uint32_t chance;            // the chance in which it was given
+    uint32_t starts;            // with traces, since they came or since the last trial
     uint64_t checked;           // monitoring version for which nobody else watches everything
     uint32_t used, size;        // loops; size is 0 or a power of two
     Anchor *anchors;            // open addressing by offset
@@ -32,6 +39,7 @@ CodeInfo *info_need(PyCodeObject *code);        // made if need be
 Anchor *anchor_find(PyCodeObject *code, int offset);
 // Made if need be; valid until the next anchor of the code object is made.
 Anchor *anchor_need(PyCodeObject *code, int offset);
+bool anchor_is_plain_function(PyCodeObject *code);      // no generator, coroutine, class body or module
 void anchor_first_start(CodeInfo *info);        // a function is about to start, or to be called
 bool anchor_drop_invalid(PyCodeObject *code, int offset);       // true: there were some
 long anchor_count_versions(const Anchor *anchor);

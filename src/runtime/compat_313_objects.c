@@ -299,7 +299,11 @@ kind_of(PyTypeObject *type)
 static inline bool
 is_leaf(PyTypeObject *type)
 {
-    return type == &PyLong_Type || type == &PyUnicode_Type || kind_of(type) == KIND_LEAF;
+    if (type == &PyLong_Type || type == &PyUnicode_Type || type == &PyFloat_Type || type == &PyBool_Type) {
+        return true;
+    }
+    bool of_python = (type->tp_flags & (Py_TPFLAGS_HEAPTYPE | Py_TPFLAGS_IMMUTABLETYPE)) == Py_TPFLAGS_HEAPTYPE;
+    return !of_python && kind_of(type) == KIND_LEAF;
 }
 
 // Closing it runs nothing of it: it has ended, not begun, or waits outside of any `try`.
@@ -335,40 +339,25 @@ frees_quietly(PyObject *o)
              && ((PyDictObject *)o)->ma_version_tag & DICT_WATCHER_MASK);
 }
 
-enum { MAX_DYING = 64 };
+enum { MAX_DYING = 128, MAX_FOUND = 192, FOUND_SIZE = 256 };
 typedef struct {
-    int count;
-    struct { PyObject *object; Py_ssize_t held; } found[MAX_DYING];     // held by dying objects
-    int n_dying;
+    int n_found, n_dying;
+    uint32_t number;
     PyObject *dying[MAX_DYING];
 } Death;
 
-static int
-count_reference(PyObject *o, void *arg)
+// What dying objects refer to, and how often: a hash table, open addressing. Entries of an earlier
+// death count as free. One serves all, for nothing that traverses an object asks again.
+static struct { PyObject *object; Py_ssize_t held; uint32_t death; } found[FOUND_SIZE];
+
+static size_t
+find_held(const Death *death, const PyObject *o)
 {
-    Death *death = arg;
-    if (is_leaf(Py_TYPE(o)) || _Py_IsImmortal(o)) {
-        return 0;
-    }
-    int i = 0;
-    while (i < death->count && death->found[i].object != o) {
+    size_t i = ((uintptr_t)o >> 4) ^ ((uintptr_t)o >> 12);
+    while (found[i &= FOUND_SIZE - 1].death == death->number && found[i].object != o) {
         i++;
     }
-    if (i == death->count) {
-        if (death->count == MAX_DYING) {
-            return 1;
-        }
-        death->found[i].object = o;
-        death->found[i].held = 0;
-        death->count++;
-    }
-    if (++death->found[i].held == Py_REFCNT(o)) {
-        if (!frees_quietly(o) || death->n_dying == MAX_DYING) {
-            return 1;
-        }
-        death->dying[death->n_dying++] = o;
-    }
-    return 0;
+    return i;
 }
 
 // A function as MAKE_FUNCTION makes it, with or without cells that others hold, too.
@@ -393,15 +382,18 @@ is_bare_function(PyObject *o)
     return true;
 }
 
-// Does `o` stay, or go without a sound, when something that refers to it at most n times goes?
+// Does `o` stay, or go without a sound, when something that refers to it at most n times goes? ANY_TIMES:
+// others go, too.
+enum { ANY_TIMES = -1 };
+
 static inline bool
 stays(PyObject *o, Py_ssize_t n)
 {
-    return Py_REFCNT(o) > n || is_leaf(Py_TYPE(o));
+    return (n != ANY_TIMES && Py_REFCNT(o) > n) || is_leaf(Py_TYPE(o));
 }
 
 static bool
-set_frees_nothing(PySetObject *set)
+set_frees_nothing(PySetObject *set, bool alone)
 {
     if (set->weakreflist != NULL) {
         return false;
@@ -411,7 +403,7 @@ set_frees_nothing(PySetObject *set)
         if (entry->key == NULL || entry->hash == -1) {      // free, or a dummy
             continue;
         }
-        if (!stays(entry->key, 1)) {
+        if (!stays(entry->key, alone ? 1 : ANY_TIMES)) {
             return false;
         }
         left--;
@@ -420,12 +412,12 @@ set_frees_nothing(PySetObject *set)
 }
 
 static bool
-dict_frees_nothing(PyObject *dict)
+dict_frees_nothing(PyObject *dict, bool alone)
 {
     if (((PyDictObject *)dict)->ma_version_tag & DICT_WATCHER_MASK) {
         return false;
     }
-    Py_ssize_t at = 0, n = 2 * PyDict_GET_SIZE(dict);
+    Py_ssize_t at = 0, n = alone ? 2 * PyDict_GET_SIZE(dict) : ANY_TIMES;
     PyObject *key, *value;
     while (PyDict_Next(dict, &at, &key, &value)) {
         if (!stays(key, n) || !stays(value, n)) {
@@ -436,8 +428,9 @@ dict_frees_nothing(PyObject *dict)
 }
 
 // Containers of nothing but numbers, strings and the like, and of what others hold, too: the usual case.
+// `alone`: nothing else goes with it.
 static bool
-frees_nothing(PyObject *o)
+frees_nothing(PyObject *o, bool alone)
 {
     PyObject **items;
     Py_ssize_t n;
@@ -454,20 +447,48 @@ frees_nothing(PyObject *o)
         n = 3;
     }
     else if (Py_TYPE(o) == &PySet_Type || Py_TYPE(o) == &PyFrozenSet_Type) {
-        return set_frees_nothing((PySetObject *)o);
+        return set_frees_nothing((PySetObject *)o, alone);
     }
     else if (Py_TYPE(o) == &PyDict_Type) {
-        return dict_frees_nothing(o);
+        return dict_frees_nothing(o, alone);
     }
     else {
         return false;
     }
     for (Py_ssize_t i = 0; i < n; i++) {
-        if (items[i] != NULL && !stays(items[i], n)) {
+        if (items[i] != NULL && !stays(items[i], alone ? n : ANY_TIMES)) {
             return false;
         }
     }
     return true;
+}
+
+static int
+count_reference(PyObject *o, void *arg)
+{
+    Death *death = arg;
+    if (_Py_IsImmortal(o) || is_leaf(Py_TYPE(o))) {
+        return 0;
+    }
+    size_t i = find_held(death, o);
+    if (found[i].death != death->number) {
+        if (death->n_found++ == MAX_FOUND) {
+            return 1;
+        }
+        found[i].object = o;
+        found[i].held = 0;
+        found[i].death = death->number;
+    }
+    if (++found[i].held == Py_REFCNT(o)) {
+        if (frees_nothing(o, false)) {
+            return 0;
+        }
+        if (!frees_quietly(o) || death->n_dying == MAX_DYING) {
+            return 1;
+        }
+        death->dying[death->n_dying++] = o;
+    }
+    return 0;
 }
 
 // What an object refers to, all of it, survives it: the usual case.
@@ -495,7 +516,7 @@ everything_survives(PyObject *o)
 bool
 compat_quiet_to_free(PyObject *o)
 {
-    if (is_leaf(Py_TYPE(o)) || frees_nothing(o) || is_bare_function(o)) {
+    if (is_leaf(Py_TYPE(o)) || frees_nothing(o, true) || is_bare_function(o)) {
         return true;
     }
     if (!frees_quietly(o)) {
@@ -505,8 +526,10 @@ compat_quiet_to_free(PyObject *o)
         || (PyGen_CheckExact(o) && ((PyGenObject *)o)->gi_frame_state == FRAME_CLEARED)) {
         return true;
     }
+    static uint32_t deaths;
     Death death;                        // not cleared as a whole: this runs often
-    death.count = 0;
+    death.n_found = 0;
+    death.number = ++deaths ? deaths : ++deaths;
     death.n_dying = 1;
     death.dying[0] = o;
     for (int i = 0; i < death.n_dying; i++) {

@@ -13,6 +13,7 @@
 // A `for` loop of the interpreter's does not come by here (FOR_ITER_GEN), nor does send().
 #include "executor_life.h"
 #include "hook.h"
+#include "trial.h"
 
 static iternextfunc interpreter_next;   // tp_iternext as CPython has it
 static PyInterpreterState *served;
@@ -55,6 +56,22 @@ trace_for(PyThreadState *tstate, Frame *frame, int consumer)
     return fitting_executor(tstate, frame, cache[i].ex);
 }
 
+// Compiled code for it is about to be entered: may it be? A generator that has not begun is a start
+// of its code.
+static bool
+may_enter(PyThreadState *tstate, PyObject *generator, PyCodeObject *code)
+{
+    bool new = compat_generator_is_new(generator);
+    if (!new && !trial.refusing) {
+        return true;
+    }
+    CodeInfo *info = info_need(code);
+    if (new && trial_wanted(info)) {
+        trial_arrive(info, compat_current_frame(tstate));
+    }
+    return !trial_refuses(info);
+}
+
 PyObject *
 generator_next(PyObject *generator, Consumer *consumer)
 {
@@ -64,7 +81,8 @@ generator_next(PyObject *generator, Consumer *consumer)
         return interpreter_next(generator);
     }
     Executor *ex = trace_for(tstate, frame, consumer == NULL ? CONSUMER_NONE : consumer->kind);
-    if (ex == NULL || compat_watched_now(tstate, compat_frame_code(frame))) {
+    PyCodeObject *code = compat_frame_code(frame);
+    if (ex == NULL || compat_watched_now(tstate, code) || !may_enter(tstate, generator, code)) {
         return interpreter_next(generator);
     }
     compat_generator_link(tstate, generator);

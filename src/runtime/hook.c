@@ -16,6 +16,7 @@
 #include "anchors.h"
 #include "executor_life.h"
 #include "hook.h"
+#include "trial.h"
 
 #include <stddef.h>
 #include <time.h>
@@ -106,7 +107,14 @@ end_pause(uint64_t now)
         Py_XDECREF(PyObject_CallMethod(jit.monitoring, "restart_events", NULL));
         PyErr_Clear();
         PyErr_SetRaisedException(exc);
+        trial_new_chance();
     }
+}
+
+void
+hook_listen_later(void)
+{
+    quiet.any = true;
 }
 
 void
@@ -164,6 +172,15 @@ loop_turn(PyCodeObject *code, int to)
     // The usual turn of a cold loop ends here.
     if (anchor->newest == NULL && ++anchor->count < anchor->threshold) {
         return false;
+    }
+    if (anchor->newest != NULL) {
+        CodeInfo *info = info_need(code);
+        if (trial_lost(info)) {
+            return true;
+        }
+        if (trial_refuses(info)) {
+            return false;
+        }
     }
     if ((++quiet.turns & 63) == 0) {
         hook_look_at_clock();
@@ -226,11 +243,14 @@ function_start(CodeInfo *info)
 {
     Anchor *anchor = &info->function;
     PyCodeObject *code = info->code;
-    if (anchor->blacklisted) {
+    if (trial_lost(info)) {
         return true;
     }
     PyThreadState *tstate = PyThreadState_GET();
     Frame *frame = compat_current_frame(tstate);
+    if (anchor->blacklisted) {
+        return !trial_wanted(info) || !anchor_is_plain_function(code);
+    }
     // Somebody may call the callback who is not the interpreter.
     if (frame == NULL || compat_frame_is_c_entry(frame) || compat_frame_code(frame) != code
         || compat_frame_depth(frame) != 0
@@ -248,6 +268,9 @@ function_start(CodeInfo *info)
         return false;
     }
     if (anchor->newest != NULL) {
+        if (trial_refuses(info)) {
+            return false;
+        }
         if (enter(tstate, frame, anchor->newest)) {
             return anchor->blacklisted;
         }
@@ -265,6 +288,15 @@ function_start(CodeInfo *info)
     return false;
 }
 
+static void
+function_arrives(CodeInfo *info)
+{
+    Frame *frame = compat_current_frame(PyThreadState_GET());
+    if (frame != NULL && !compat_frame_is_c_entry(frame) && compat_frame_code(frame) == info->code) {
+        trial_arrive(info, compat_frame_previous(frame));
+    }
+}
+
 // PY_START(code, offset): offset in bytes.
 static PyObject *
 on_start(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_t nargs)
@@ -280,6 +312,9 @@ on_start(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_t nargs)
     Anchor *function = &info->function;
     if (function->offset < 0) {
         anchor_first_start(info);
+    }
+    if (trial_wanted(info) && anchor_is_plain_function(info->code)) {
+        function_arrives(info);
     }
     // The usual start of an interpreted function ends here.
     if (function->newest == NULL && !function->blacklisted
@@ -304,10 +339,11 @@ hook_resumed(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int *key)
             return NULL;
         }
     }
-    if (anchor->newest != NULL) {
+    CodeInfo *info = info_need(code);
+    if (anchor->newest != NULL && !anchor->blacklisted && !trial_lost(info)) {
         return anchor->newest;
     }
-    if (anchor->blacklisted) {
+    if (anchor->blacklisted || trial_lost(info)) {
         *key = -1;
         return NULL;
     }
@@ -553,6 +589,7 @@ hook_disable(void)
         return;
     }
     hook.installed = false;
+    trial_forget(NULL);
     bool ours = still_ours();
     hook_unwatch_all();
     if (ours) {

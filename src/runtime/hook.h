@@ -10,6 +10,8 @@ int hook_enable(void);
 void hook_disable(void);
 // Now and then, from anywhere outside of compiled code: is it time to listen to cold functions again?
 void hook_look_at_clock(void);
+// Something has been left alone for now: all events are to be switched on again in time.
+void hook_listen_later(void);
 // Take a root trace out of its loop's chain (drops the chain's reference).
 void hook_uninstall_root(Executor *ex);
 

@@ -89,8 +89,9 @@ def begun_in_try():
     lambda: [SHARED, SHARED], lambda: Point(SHARED, 1), lambda: Slotted(), lambda: (Point, len),
     lambda: [float(i) for i in range(1000)], lambda: (i for i in ()), lambda: (lambda: 1), begun,
     lambda: {1, "a"}, lambda: set(map(str, range(1000))), lambda: filter(None, [1]),
-    lambda: finished(i for i in ()),
-], ids=range(28))
+    lambda: finished(i for i in ()), lambda: [[i] for i in range(100)], lambda: held_by_two(SHARED),
+    lambda: held_by_two([1]), lambda: {i: (i, True, None) for i in range(50)},
+], ids=range(32))
 def test_quiet(make):
     assert _jitpatch._quiet_to_free(make())
 
@@ -102,6 +103,10 @@ def finished(generator):
 
 def shared_twice(inner):
     return [inner, inner]
+
+
+def held_by_two(inner):
+    return [(inner, 1), {inner: 2} if isinstance(inner, Loud) else [inner]]
 
 
 def cyclic_weakref():
@@ -123,9 +128,10 @@ def with_vars(point):
     Loud, lambda: [Loud()], lambda: Point(1, Loud()), lambda: shared_twice(Loud()),
     lambda: shared_twice([Loud()]), lambda: {"k": (1, [Loud()])}, lambda: slotted(Loud()),
     begun_in_try, lambda: Sub(), lambda: (lambda x=Loud(): 1), cyclic_weakref,
-    lambda: with_vars(Point(Loud(), 1)), lambda: [[i] for i in range(100)],
+    lambda: with_vars(Point(Loud(), 1)), lambda: [[i] for i in range(1000)],
     lambda: filter(None, [Loud()]), lambda: type("T", (), {}), lambda: iter({1: Loud()}.values()),
-], ids=range(16))
+    lambda: held_by_two(Loud()), lambda: [Point(1, 2), held_by_two([Loud()])],
+], ids=range(18))
 def test_not_quiet(make):
     assert not _jitpatch._quiet_to_free(make())
 

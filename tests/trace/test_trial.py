@@ -1,0 +1,117 @@
+"""Compiled code that does not pay is left alone for a while: starts are timed with it and without (trial.c)."""
+
+import collections
+import itertools
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import jitpatch
+
+if not jitpatch.is_available():
+    pytest.skip(f"{jitpatch.why_unavailable()}", allow_module_level=True)
+
+LOST = "timed with compiled code and without, and not faster with it"
+
+
+@pytest.fixture
+def jit():
+    """Starts it, with options, and stops it in the end."""
+    def start(**options):
+        jitpatch.enable(call_threshold=10, threshold=30, **options)
+
+    before = jitpatch.options()
+    jitpatch.disable()
+    jitpatch.reset_stats()
+    yield start
+    jitpatch.disable()
+    jitpatch.enable(**before)
+    jitpatch.disable()
+
+
+def fresh(source, name):
+    """A function of code that nobody has run yet."""
+    names = {}
+    exec(source, names)
+    return names[name]
+
+
+STEP = "def step(x):\n    y = x & 7\n    z = y ^ x\n    return z + y\n"
+LOOP = "def total(n):\n    t = 0\n    for i in range(n):\n        t += i & 3\n    return t\n"
+FIB = "def fib(n):\n    return n if n < 2 else fib(n - 1) + fib(n - 2)\n"
+ODD = "def odd(xs):\n    return any(x & 1 for x in xs)\n"
+
+
+def calls(function, argument, count):
+    """From C: a loop of our own would be compiled, and the function into it."""
+    collections.deque(map(function, itertools.repeat(argument, count)), maxlen=0)
+    return jitpatch.stats()
+
+
+def entries(function):
+    return sum(executor.entered for executor in jitpatch.executors(function))
+
+
+def test_a_function_that_only_costs_is_left_alone(jit):
+    jit(trial_starts=50, force_exit=1)          # every entry leaves at once
+    step = fresh(STEP, "step")
+    assert LOST in calls(step, 5, 10000).aborts
+    entered = entries(step)
+    calls(step, 5, 1000)
+    assert entries(step) == entered
+
+
+def test_so_are_the_loops_of_a_function(jit):
+    jit(trial_starts=50, force_exit=1)
+    total = fresh(LOOP, "total")
+    assert LOST in calls(total, 40, 20000).aborts
+
+
+def test_so_is_a_generator(jit):
+    jit(trial_starts=50, force_exit=1)
+    assert LOST in calls(fresh(ODD, "odd"), (2, 4, 6) * 20, 20000).aborts
+
+
+def test_what_pays_stays(jit):
+    jit(trial_starts=50)
+    total = fresh(LOOP, "total")
+    assert LOST not in calls(total, 3000, 2000).aborts
+    entered = entries(total)
+    calls(total, 3000, 100)
+    assert entries(total) - entered >= 90
+
+
+def test_recursion_that_compiled_code_does_by_itself_counts_as_one_start(jit):
+    jit(trial_starts=50)
+    fib = fresh(FIB, "fib")
+    assert calls(fib, 12, 2000).aborts.get(LOST, 0) == 0
+
+
+def test_no_trial_without_the_option(jit):
+    jit(trial_starts=0, force_exit=1)
+    assert LOST not in calls(fresh(STEP, "step"), 5, 10000).aborts
+
+
+def test_there_is_another_chance():
+    """In a process of its own: the pauses grow."""
+    source = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from test_trial import *
+jitpatch.enable(call_threshold=10, threshold=30, trial_starts=50, force_exit=1)
+step, total = fresh(STEP, "step"), fresh(LOOP, "total")
+assert LOST in calls(step, 5, 10000).aborts
+entered = entries(step)
+end = time.process_time() + 20
+while entries(step) == entered:
+    assert time.process_time() < end
+    calls(step, 5, 200)
+    total(1000)         # loop turns look at the clock
+"""
+    environment = os.environ | {"PYTHONPATH": os.path.dirname(os.path.dirname(jitpatch.__file__))}
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, cwd="/", env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
