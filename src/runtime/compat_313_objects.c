@@ -417,7 +417,17 @@ dict_frees_nothing(PyObject *dict, bool alone)
     if (((PyDictObject *)dict)->ma_version_tag & DICT_WATCHER_MASK) {
         return false;
     }
-    Py_ssize_t at = 0, n = alone ? 2 * PyDict_GET_SIZE(dict) : ANY_TIMES;
+    PyDictObject *d = (PyDictObject *)dict;
+    Py_ssize_t at = 0, n = alone ? 2 * d->ma_used : ANY_TIMES;
+    if (d->ma_values == NULL && DK_IS_UNICODE(d->ma_keys)) {
+        PyDictUnicodeEntry *entries = DK_UNICODE_ENTRIES(d->ma_keys);
+        for (; at < d->ma_keys->dk_nentries; at++) {
+            if (entries[at].me_value != NULL && !stays(entries[at].me_value, n)) {
+                return false;
+            }
+        }
+        return true;
+    }
     PyObject *key, *value;
     while (PyDict_Next(dict, &at, &key, &value)) {
         if (!stays(key, n) || !stays(value, n)) {

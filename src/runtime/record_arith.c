@@ -208,6 +208,23 @@ record_quiet(Recorder *r, int op, Ref a, Ref b, PyObject *x, PyObject *y)
     return true;
 }
 
+// list += list or tuple: nothing is let go and no code runs; the list stays where it is on the stack.
+static bool
+record_list_extend(Recorder *r, int oparg, PyObject *x, PyObject *y)
+{
+    if (oparg != OP_INPLACE + OP_ADD || !PyList_CheckExact(x)
+        || (!PyList_CheckExact(y) && !PyTuple_CheckExact(y))) {
+        return false;
+    }
+    guard_type(&r->b, peek(r, 1), &PyList_Type);
+    guard_type(&r->b, peek(r, 0), Py_TYPE(y));
+    Ref none = build_raw(&r->b, UOP_CALL2, peek(r, 1), peek(r, 0), 0, fn((void *)compat_list_extend), 0);
+    release(r, pop(r));
+    owned(r, none);
+    release(r, none);
+    return true;
+}
+
 RECORD(BINARY_OP)
 {
     Ref a = peek(r, 1), b = peek(r, 0);
@@ -228,7 +245,8 @@ RECORD(BINARY_OP)
     if (!(inplace && (PyList_CheckExact(x))) && record_quiet(r, op, a, b, x, y)) {
         return;
     }
-    if (record_binary_method(r, in->oparg) || r->b.abort != ABORT_NONE) {
+    if (record_list_extend(r, in->oparg, x, y) || record_binary_method(r, in->oparg)
+        || r->b.abort != ABORT_NONE) {
         return;
     }
     Ref result = call_unknown(r, UOP_CALL2, a, b, 0, generic[in->oparg], 0);

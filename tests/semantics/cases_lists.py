@@ -249,3 +249,57 @@ def case_lengths_known_across_stores():
             items.pop(0)
             total += items[len(items) - 1]
     print(total, items, other)
+
+
+def case_lists_extended_in_place():
+    def run(n, more):
+        out, alias = [], None
+        for i in range(n):
+            out += [i]
+            out += (i, -i)
+            if i % 60 == 59:
+                alias = out
+                out += more(i)
+                if i % 120 == 119:
+                    out += out[:1] if len(out) > 2000 else out
+        return len(out), out[-5:], alias is out
+
+    for more in (lambda i: [1], lambda i: "ab", lambda i: (x for x in range(3)), lambda i: {i: 1}, range, lambda i: [object]):
+        print(run(HOT, more))
+
+    class Sub(list):
+        def __iadd__(self, other):
+            print("iadd", len(other)) if len(self) < 3 else None
+            self.extend(other)
+            return self
+
+    def kinds(values):
+        log = []
+        for v in values:
+            try:
+                v += (1, 2)
+                log.append(len(v))
+            except TypeError as e:
+                log.append(str(e))
+        return log
+
+    print(kinds([[] for _ in range(HOT)] + [Sub()] + [()] + [5] + [[0] for _ in range(90)])[-100:])
+
+    def error(n):
+        out = []
+        for i in range(n):
+            out += [i] if i != n - 3 else 7
+        return out
+
+    try:
+        error(HOT)
+    except TypeError as e:
+        print(e)
+
+    def held(n):
+        kept = []
+        for i in range(n):
+            kept += [[i]]
+        return [sys.getrefcount(x) for x in kept[:3]], len(kept)
+
+    print(held(HOT))

@@ -116,3 +116,18 @@ def test_module_variables_stay_in_registers(jit):  # noqa: F811
     stores = [line for line in text.splitlines() if "GLOBAL_STORE" in line]
     assert len(stores) == 2 and all(line[9] == "s" for line in stores)
     assert "GLOBAL_LOAD" not in text
+
+
+def test_a_list_extended_in_place_runs_no_unknown_code(jit):  # noqa: F811
+    def f(n):
+        out = []
+        for i in range(n):
+            out += [i]
+            out += (i, i)
+        return out
+
+    jitpatch.enable(threshold=20)
+    assert len(f(1000)) == 3000
+    uops = "".join(ex.uops() for ex in jitpatch.executors(f))
+    assert "CALL2" in uops and "GUARD_VALID" not in uops
+    assert f(50) == [x for i in range(50) for x in (i, i, i)]
