@@ -54,8 +54,7 @@ def test_what_is_called_through_veneers_does_the_same(jit):  # noqa: F811
     near, without = run(jit, False)
     far, found = run(jit, True)
     assert expected == near == far
-    assert without and not any(without)
     functions = set(jit._symbols().values())
-    assert sum(map(len, found)) > 5
+    assert sum(map(len, found)) >= max(6, sum(map(len, without)))     # some may be far as it is
     for addresses in found:
         assert len(set(addresses)) == len(addresses) and functions.issuperset(addresses)
