@@ -78,7 +78,7 @@ def call(what: str, command: list[str], cwd: Path, settings: dict[str, str]) -> 
 def copy_sources(to: Path) -> Path:
     """The sources, and the stencils if they are built, in a folder of their own."""
     shutil.rmtree(to, ignore_errors=True)
-    generated = sorted((ROOT / "generated").glob("*.h"))
+    generated = sorted((ROOT / "generated").glob("**/*.h"))
     for path in [*sources(), *generated]:
         target = to / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
