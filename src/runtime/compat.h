@@ -41,6 +41,8 @@ typedef struct {
 // The instruction at `offset` (code units; EXTENDED_ARG prefixes are swallowed), seen without any
 // specialisation or instrumentation. Uses the code object's cached plain bytecode.
 int compat_decode(PyCodeObject *code, int offset, Instr *out);      // 0, -1 with error set
+// How the depth of the stack changes by the instruction; by its jump, if it jumps.
+int compat_stack_effect(PyCodeObject *code, const Instr *in, bool jumps);
 // True if the unit at `offset` is the tail of an instruction with EXTENDED_ARG prefixes: it gets
 // an INSTRUCTION event of its own, which means nothing to the recorder.
 bool compat_after_prefix(PyCodeObject *code, int offset);

@@ -199,6 +199,16 @@ compat_decode(PyCodeObject *code, int offset, Instr *out)
     return 0;
 }
 
+int
+compat_stack_effect(PyCodeObject *code, const Instr *in, bool jumps)
+{
+    if (in->op == BC_FOR_ITER) {
+        return jumps ? -1 : 1;          // END_FOR and POP_TOP are jumped over
+    }
+    const uint8_t *plain = plain_code(code);
+    return plain == NULL ? 0 : PyCompile_OpcodeStackEffectWithJump(plain[2 * in->offset], in->oparg, jumps);
+}
+
 bool
 compat_after_prefix(PyCodeObject *code, int offset)
 {

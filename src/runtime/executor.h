@@ -24,6 +24,7 @@ typedef struct {
     uint16_t slot;
     uint8_t kind;                       // ParamKind
     uint8_t unbound;                    // the slot is NULL at LOOP_ENTRY
+    uint8_t old;                        // its value only goes: NULL or any object (the value: None, or it)
     PyTypeObject *type;                 // PARAM_OBJECT: type guarded in the entry part, or NULL
     Ref object, value;                  // refs of the load and of the unboxed value
 } Param;

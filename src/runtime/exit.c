@@ -468,6 +468,8 @@ wants_side_trace(const Executor *ex, const Exit *exit, bool raised)
     }
 }
 
+enum { SOON = 100 };
+
 static void
 leave(Activation *act, Executor *ex, uint32_t n, bool raised, bool in_compiled)
 {
@@ -498,14 +500,17 @@ leave(Activation *act, Executor *ex, uint32_t n, bool raised, bool in_compiled)
     exit->count++;
     jit.stats.exits++;
     jit.stats.errors += raised;
-    if (ex->ins[exit->ref].op == UOP_GUARD_IP) {
-        record_left_after_loop(frames[snap->n_frames - 1], in_compiled);
+    unsigned left_by = left_op(ex, exit);
+    if ((left_by == UOP_GUARD_IP || left_by == UOP_GUARD_VALID) && snap->n_frames > 1) {
+        record_left_after_loop(frames[snap->n_frames - 1]);
     }
     bool at_entry = !ex->is_side && exit->ref < ex->entry_end;
     bool wanted = wants_side_trace(ex, exit, raised);
     if (wanted && at_entry) {
         // The variables have other types than this trace wants: another version of the loop.
-        exit->retry = exit->count > UINT32_MAX / 8 ? UINT32_MAX : exit->count * 4 + 64;
+        // (A path that leaves the loop is given up; the next one may be better.)
+        bool soon = exit->count < SOON && hook_may_retry(ex->code, ex->anchor);
+        exit->retry = soon ? exit->count + 8 : exit->count > UINT32_MAX / 8 ? UINT32_MAX : exit->count * 4 + 64;
         if (hook_count_versions(ex->code, ex->anchor) < jit.params.max_versions) {
             (void)(ex->resumed ? record_start_resumed : record_start_root)(act->tstate, frames[0],
                                                                            ex->code, ex->anchor);

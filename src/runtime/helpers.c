@@ -108,6 +108,9 @@ help_run_loop(Activation *act, void *frame, void *executor, int64_t depth)
     compat_frame_set_depth((Frame *)frame, (int)depth);
     record_end_overtaken();
     run_executor(act->tstate, (Frame *)frame, (Executor *)executor, true);
+    if (record_waits_for_exit()) {
+        act->version = ~act->version;   // the trace leaves at GUARD_VALID, if not before
+    }
 }
 
 // --- containers ---------------------------------------------------------------------------------

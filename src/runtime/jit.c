@@ -121,7 +121,7 @@ renumber_params(const Trace *t, Param *params, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {
         Param *p = &params[i];
-        p->object = find_new_ref(t, UOP_SLOT_LOAD, slot_offset(p->slot));
+        p->object = find_new_ref(t, p->old ? UOP_SLOT_LOAD_OLD : UOP_SLOT_LOAD, slot_offset(p->slot));
         p->value = NO_REF;
         int unbox = p->kind == PARAM_INT ? UOP_UNBOX_INT : UOP_UNBOX_FLOAT;
         for (Ref ref = 1; p->kind != PARAM_OBJECT && ref < t->loop_entry; ref++) {
@@ -315,7 +315,7 @@ compile_trace(Recorder *r, const Executor *target, uint16_t loop_snap)
         ex->at_same_place = r->parent->start_ip == ex->start_ip ? r->parent->at_same_place + 1 : 0;
     }
     ex->work = (uint32_t)(r->work + r->bytecodes);
-    ex->stack_depth = r->frames[0].depth;
+    ex->stack_depth = r->anchor_depth;
     ex->loops = loop_snap != NO_SNAP;
     ex->keep = Py_NewRef(r->b.keep);
     if (target != NULL) {

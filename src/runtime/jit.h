@@ -122,8 +122,9 @@ void record_frame_gone(const Frame *frame);
 void record_left_in_compiled(const Frame *frame);
 void record_end_overtaken(void);        // compiled code has gone on: end such a recording
 
-// That exit (GUARD_IP), whose innermost frame is the loop's.
-void record_left_after_loop(const Frame *innermost, bool in_compiled);
+bool record_waits_for_exit(void);
+// That exit (GUARD_IP, GUARD_VALID), whose innermost frame is the loop's and goes on in the interpreter.
+void record_left_after_loop(const Frame *innermost);
 
 // --- invalidate.c -----------------------------------------------------------------------------
 // Assumptions: while recording they are noted (and the watcher armed), then attached to the

@@ -39,6 +39,9 @@ link_accepts(Recorder *r, const Executor *ex)
         const Param *p = &ex->params[i];
         PyObject *now = memory[p->slot];
         bool ok = true;
+        if (p->old) {
+            continue;
+        }
         if (p->object != NO_REF && now == NULL) {
             ok = p->unbound;
         }
@@ -136,6 +139,17 @@ param_value(Recorder *r, const Param *p, Ref ref, bool *unmade)
             && holders(r, ref) == 1;
     }
     return build1(b, is_int ? UOP_UNBOX_INT : UOP_UNBOX_FLOAT, ref);
+}
+
+// What a variable loses that the other trace gives a value.
+static Ref
+old_value(Recorder *r, const Param *p)
+{
+    const Slot *slot = &r->slots[p->slot];
+    if (slot->state == SLOT_UNTOUCHED) {
+        return build(&r->b, UOP_SLOT_LOAD_OLD, 0, 0, 0, slot_offset(p->slot), 0);
+    }
+    return slot->state == SLOT_EMPTY ? konst_obj(&r->b, Py_None) : real(r, slot->ref);
 }
 
 static const Param *
@@ -244,9 +258,13 @@ link_to(Recorder *r, const Executor *ex)
     b->snap = snapshot_take(r);
     for (uint32_t i = 0; i < ex->n_params && b->abort == ABORT_NONE; i++) {
         const Param *p = &ex->params[i];
-        Slot *slot = touched_slot(r, p->slot);
         unmade[i] = false;
         values[i] = NO_REF;
+        if (p->old) {
+            values[i] = old_value(r, p);
+            continue;
+        }
+        Slot *slot = touched_slot(r, p->slot);
         if (p->unbound) {
             continue;
         }

@@ -113,7 +113,8 @@ variable(Peel *p, const Ins *ins, Ref self)
     if (!p->has[slot]) {
         return self;                    // never written: the load itself
     }
-    return p->at_end[slot] == NO_REF ? konst_obj(p->b, NULL) : p->at_end[slot];
+    PyObject *none = ins->op == UOP_SLOT_LOAD_OLD ? Py_None : NULL;
+    return p->at_end[slot] == NO_REF ? konst_obj(p->b, none) : p->at_end[slot];
 }
 
 static Ref
@@ -122,7 +123,7 @@ copy_instruction(Peel *p, Ref ref)
     Builder *b = p->b;
     Ins ins = p->t->ins[ref];
     if (ins.flags & INS_ENTRY) {
-        if (ins.op == UOP_SLOT_LOAD || is_slot_box_op(ins.op)) {
+        if (ins.op == UOP_SLOT_LOAD || ins.op == UOP_SLOT_LOAD_OLD || is_slot_box_op(ins.op)) {
             return variable(p, &ins, ref);
         }
     }

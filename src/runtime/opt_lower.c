@@ -672,7 +672,7 @@ lower_instruction(Lower *l, Ref ref)
         case UOP_GLOBAL_STORE:
             hold_store(l, ref);
             break;
-        case UOP_SLOT_LOAD:
+        case UOP_SLOT_LOAD: case UOP_SLOT_LOAD_OLD:
             set_memory(l, NO_REF, slot_of(old), ref);
             break;
         case UOP_RUN_LOOP:              // whatever the frame held, it holds something else now
@@ -688,7 +688,7 @@ lower_instruction(Lower *l, Ref ref)
             }
             l->state++;
             break;
-        case UOP_FRAME_LOAD:
+        case UOP_FRAME_LOAD: case UOP_FRAME_LOAD_OLD:
             set_memory(l, old->in[0], slot_of(old), ref);
             break;
         case UOP_SLOT_ENSURE: case UOP_SLOT_ENSURE_FLOAT:

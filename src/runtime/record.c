@@ -51,7 +51,7 @@ recorder_new(PyThreadState *tstate)
     r->check_valid = r->ended = r->returned = r->function = false;
     r->elsewhere = 0;
     r->after = NULL;
-    r->waiting = false;
+    r->wait.on = false;
     r->ran_loop = -1;
     r->leaves_with_exit = 0;
     r->first_drop_ip = NULL;
@@ -101,12 +101,18 @@ record_left_in_compiled(const Frame *frame)
     }
 }
 
+bool
+record_waits_for_exit(void)
+{
+    return jit.recorder != NULL && jit.recorder->leaves_with_exit != 0;
+}
+
 void
-record_left_after_loop(const Frame *innermost, bool in_compiled)
+record_left_after_loop(const Frame *innermost)
 {
     Recorder *r = jit.recorder;
     if (r != NULL && r->leaves_with_exit == jit.stats.exits && r->frames[0].frame == innermost) {
-        r->leaves_with_exit = in_compiled ? r->leaves_with_exit + 1 : 0;
+        r->leaves_with_exit = 0;
     }
 }
 
@@ -171,6 +177,7 @@ start_root(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int key, int
     }
     r->anchor_code = code;
     r->anchor = anchor;
+    r->anchor_depth = depth;
     r->n_frames = 1;
     r->frames[0] = (RFrame){.code = code, .func_obj = compat_frame_func(frame), .frame = frame,
                             .n_locals = compat_code_nlocalsplus(code),
@@ -335,7 +342,8 @@ end_with_exit(Recorder *r)
 {
     bool yields = r->end_reason == ABORT_YIELD, ends = r->end_reason == ABORT_GENERATOR_ENDS;
     // Coming from C, one value costs the interpreter more than entering it from a callback.
-    int least = r->parent != NULL ? (ends ? 1 : 4) : yields && r->resumed ? 20 : 30;
+    bool version = r->parent == NULL && hook_executor_at(r->anchor_code, root_key(r, r->anchor)) != NULL;
+    int least = r->parent != NULL ? (ends ? 1 : 4) : version ? 4 : yields && r->resumed ? 20 : 30;
     if (r->end_reason == ABORT_LEFT_LOOP || r->bytecodes < least) {
         // Not worth entering compiled code for.
         record_abort(r->end_reason);
@@ -507,16 +515,10 @@ record_instruction(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int 
         return;
     }
     r->elsewhere = 0;
-    if (r->waiting) {
-        bool inside = offset >= r->wait_from && offset <= r->wait_to;
-        if (inside && !r->loop_left) {
+    if (r->wait.on) {
+        if (!waited_enough(r, offset)) {
             return;
         }
-        if (!r->loop_left) {
-            record_abort(ABORT_SHORT_LOOP);     // left before its compiled code was entered
-            return;
-        }
-        after_loop(r, offset);
         if (r->b.abort != ABORT_NONE) {
             record_abort(r->b.abort);
             return;

@@ -43,23 +43,29 @@ typedef struct {
     uint16_t return_offset;
 } RFrame;
 
+// A loop that the trace runs as a whole is being run: by the interpreter, or by compiled code.
+typedef struct {
+    bool on;
+    bool by_code;                       // compiled code has run it, and left it
+    int from, to;                       // its bytecodes
+    int at, depth;                      // where the interpreter was seen last, and its stack there
+    int events;                         // how often
+} Wait;
+
 struct Recorder {
     Builder b;
     Trace *t;
     PyThreadState *tstate;
     PyCodeObject *anchor_code;
-    int anchor;
+    int anchor, anchor_depth;           // root: of the stack there
     Executor *parent;                   // side trace: where it starts from (strong)
     uint32_t parent_exit;
     int bytecodes;                      // followed so far
     int work;                           // bytecodes that stand for calls, and those before the exit
     void (*after)(Recorder *r, int offset);     // looks at where the bytecode just run has led
     Ref after_ref;
-    int wait_from, wait_to;             // a loop that the trace runs as a whole: its bytecodes
-    bool waiting;                       // for such a loop
+    Wait wait;
     int ran_loop;                       // head of the loop just run, or -1
-    int left_depth;                     // its stack then
-    bool loop_left;                     // compiled code for it has been run and left
     bool check_valid;                   // unknown code ran: GUARD_VALID before the next bytecode
     bool function;                      // of a tree that is entered where a function starts
     bool returned;                      // the outermost frame's function has returned
@@ -169,6 +175,7 @@ void leave_call(Recorder *r, Ref result, PyObject *value);
 int loop_end(PyCodeObject *code, int anchor);   // offset of the last backward jump to it, or -1
 bool try_run_loop(Recorder *r, int offset);
 void after_loop(Recorder *r, int offset);
+bool waited_enough(Recorder *r, int offset);
 
 // Before a jump to a loop head: every slot owns a reference of its own and exists.
 void own_every_slot(Recorder *r);

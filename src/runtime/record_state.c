@@ -12,6 +12,51 @@ slot_offset(int i)
     return compat_frame_slots_offset() + (uint64_t)i * sizeof(PyObject *);
 }
 
+static void
+add_param(Recorder *r, Param param)
+{
+    if (r->n_params >= MAX_PARAMS) {
+        r->b.abort = ABORT_TOO_MANY_VARIABLES;
+        return;
+    }
+    r->params[r->n_params++] = param;
+}
+
+static bool
+is_carried_number(PyObject *value)
+{
+    return (PyLong_CheckExact(value) && fits_i64(value)) || PyFloat_CheckExact(value);
+}
+
+// A variable that memory holds is given a value, and was never looked at: what it holds now goes, if
+// there is anything. A number that the loop may carry unboxed is a matter for touch().
+static void
+touch_old(Recorder *r, RFrame *f, int i)
+{
+    Slot *slot = &r->slots[f->base + i];
+    Builder *b = &r->b;
+    bool outermost = f == &r->frames[0], root = r->parent == NULL && outermost;
+    if (slot->state != SLOT_UNTOUCHED || f->kind == FRAME_GENERATOR) {
+        return;                         // (a frame that starts is not known yet)
+    }
+    PyObject *value = compat_frame_slots(f->frame)[i];
+    if (root && (r->function || (value != NULL && is_carried_number(value)))) {
+        return;
+    }
+    b->entry = root ? INS_ENTRY : 0;
+    Ref old = outermost ? build(b, UOP_SLOT_LOAD_OLD, 0, 0, 0, slot_offset(i), 0)
+                        : build(b, UOP_FRAME_LOAD_OLD, frame_address(r, f), 0, 0, slot_offset(i), 0);
+    b->entry = 0;
+    if (b->abort == ABORT_NONE) {
+        b->facts[old] |= FACT_NONNULL;
+        *slot = (Slot){old, SLOT_HOLDS};
+        owned(r, old);
+    }
+    if (root) {
+        add_param(r, (Param){.slot = (uint16_t)i, .kind = PARAM_OBJECT, .old = 1, .object = old});
+    }
+}
+
 // First look at a slot that memory holds: of the frame the trace was entered with, where it
 // becomes a parameter, or of an inlined frame that a side trace found in memory.
 static void
@@ -25,10 +70,6 @@ touch(Recorder *r, RFrame *f, int i)
     if (root) {
         b->entry = INS_ENTRY;
         b->snap = 0;
-        if (r->n_params >= MAX_PARAMS) {
-            b->abort = ABORT_TOO_MANY_VARIABLES;
-            return;
-        }
     }
     Ref object = f == &r->frames[0] ? build(b, UOP_SLOT_LOAD, 0, 0, 0, slot_offset(i), 0)
                               : build(b, UOP_FRAME_LOAD, frame_address(r, f), 0, 0,
@@ -63,7 +104,7 @@ touch(Recorder *r, RFrame *f, int i)
         build1(b, UOP_GUARD_BOUND, object);
     }
     if (root) {
-        r->params[r->n_params++] = param;
+        add_param(r, param);
     }
     b->entry = 0;
     b->snap = snap;
@@ -145,6 +186,9 @@ void
 set_local(Recorder *r, int i, Ref ref)
 {
     RFrame *f = top_frame(r);
+    if (ref != NO_REF) {
+        touch_old(r, f, i);
+    }
     Slot *slot = slot_at(r, f, i);
     Slot old = *slot;
     if (ref != NO_REF && ref_is_const(ref)) {

@@ -9,6 +9,14 @@ UOP(SLOT_LOAD, (), OBJ, PURE, (IMM32 offset))
     result = *(OBJ *)((char *)act->frame + offset);
 }
 
+// The object that a variable of the root frame loses, given another; None if it has no value yet, for
+// dropping that does nothing. So it is the same to a trace whether the variable is bound.
+UOP(SLOT_LOAD_OLD, (), OBJ, PURE, (IMM32 offset))
+{
+    OBJ old = *(OBJ *)((char *)act->frame + offset);
+    result = old != NULL ? old : Py_None;
+}
+
 // A slot of the root frame that holds an int or float, which may not exist as an object: then
 // memory is NULL and the value is the input. Never emitted; snapshots and SLOT_ENSURE know it.
 UOP(SLOT_BOX, (I64 value), OBJ, VIRTUAL, (IMM32 offset))
@@ -48,6 +56,13 @@ UOP(SLOT_ENSURE_FLOAT, (F64 value), OBJ, CALLS | RAISES | EFFECT, (IMM32 offset)
 UOP(FRAME_LOAD, (I64 frame), OBJ, READS(FRAME), (IMM32 offset))
 {
     result = *(OBJ *)((char *)(uintptr_t)frame + offset);
+}
+
+// As SLOT_LOAD_OLD, of an inlined frame that exists in memory.
+UOP(FRAME_LOAD_OLD, (I64 frame), OBJ, READS(FRAME), (IMM32 offset))
+{
+    OBJ old = *(OBJ *)((char *)(uintptr_t)frame + offset);
+    result = old != NULL ? old : Py_None;
 }
 
 // The root frame.

@@ -856,3 +856,94 @@ while k < 400:
     space = {"results": []}
     exec(source, space)
     print(space["results"][::29])
+
+
+def case_variable_of_a_loop_in_a_call_is_bound_or_not():
+    def last(xs):
+        for x in xs:
+            if x == "stop":
+                break
+        return x
+
+    def deleted(xs):
+        n = 0
+        for x in xs:
+            n += len(x)
+            y = x
+            del x
+        return n, "x" in locals(), "y" in locals()
+
+    some, none, stop = ["a", "bb", "ccc"] * 4, [], ["stop", "a"]
+    for xs in [some, none, stop, some, none]:
+        results = []
+        for i in range(HOT):
+            try:
+                results.append(last(xs if i % 50 else some))
+            except UnboundLocalError as e:
+                results.append(str(e))
+        print(len(results), sorted(set(results)), results[1], deleted(xs))
+    print([deleted(xs) for _ in range(HOT) for xs in (some, none, stop)][-3:])
+
+
+def case_what_a_loop_variable_loses_dies_at_once():
+    log = []
+
+    class Dying:
+        def __init__(self, name):
+            self.name = name
+
+        def __del__(self):
+            log.append(self.name)
+
+    def walk(n, x):
+        count = 0
+        for i in range(n):
+            x = Dying(i)
+            count += len(log)
+        return count
+
+    def unbound(n):
+        for name in range(n):
+            x = Dying(name)
+            log.append(-name)
+        return x.name
+
+    total = 0
+    for i in range(HOT):
+        log.clear()
+        total += walk(i % 5, None) + walk(i % 3, Dying("given"))
+        total += unbound(1 + i % 4) + len(log)
+    print(total, log)
+
+
+def case_loops_in_calls_left_in_any_way():
+    def find(xs, wanted):
+        for i, x in enumerate(xs):
+            try:
+                if x == wanted:
+                    return i
+                if x < 0:
+                    raise ValueError(x)
+                if x == 99:
+                    break
+            except ValueError as e:
+                return str(e)
+        else:
+            return "none"
+        return "broken"
+
+    def failing(xs):
+        n = 0
+        for x in xs:
+            n += 10 // x
+        return n
+
+    lists = [list(range(20)), [], [5], [-1, 5], [99], [3, 4, 5, -2], [1, 99, 5]]
+    results = []
+    for i in range(HOT * 3):
+        results.append(find(lists[0 if i < HOT else i % len(lists)], 5 if i % 4 else 19))
+        try:
+            results.append(failing([1, 2, 3] if i % 9 else [1, 0]))
+        except ZeroDivisionError as e:
+            results.append((str(e), e.__traceback__.tb_next.tb_lineno - failing.__code__.co_firstlineno))
+    print(results[-30:], len(results))
