@@ -282,12 +282,13 @@ test_codemem(void)
 
 // --- times --------------------------------------------------------------------------------------
 
-static double
+// emit.c asks for it, too; the runtime's stands in jit.c, which is not part of this program.
+uint64_t
 now_ns(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return 1e9 * t.tv_sec + t.tv_nsec;
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
 static void
@@ -295,18 +296,18 @@ measure(const char *name, Tool *tool)
 {
     enum { TURNS = 2000 };
     AssignOptions options = { 0, 0 };
-    double start = now_ns();
+    uint64_t start = now_ns();
     for (int i = 0; i < TURNS; i++) {
         assign_trace(tool->t, &options, tool->a);
     }
-    double assign = (now_ns() - start) / TURNS;
+    double assign = (double)(now_ns() - start) / TURNS;
     tool->ex.exits = calloc(tool->a->n_exits + 1, sizeof(Exit));
     start = now_ns();
     for (int i = 0; i < TURNS; i++) {
         emit_trace(tool->t, tool->a, NULL, &tool->ex);
         codemem_free(tool->ex.machine_code, tool->ex.code_size);
     }
-    double emit = (now_ns() - start) / TURNS;
+    double emit = (double)(now_ns() - start) / TURNS;
     start = now_ns();
     uint8_t *at = codemem_alloc(tool->ex.code_size);
     for (int i = 0; i < TURNS; i++) {
@@ -315,7 +316,7 @@ measure(const char *name, Tool *tool)
         codemem_end_write(at, tool->ex.code_size);
     }
     codemem_free(at, tool->ex.code_size);
-    double protect = (now_ns() - start) / TURNS;
+    double protect = (double)(now_ns() - start) / TURNS;
     printf("%-10s %4u ins, %4u stencils, %5u bytes: assign %6.0f ns (%.0f/ins), emit %6.0f ns, "
            "of it mprotect %.0f\n", name, tool->t->n_ins, tool->a->n_code, tool->ex.code_size,
            assign, assign / tool->t->n_ins, emit, protect);
