@@ -563,6 +563,7 @@ invalidate_enable(void)
         return 0;
     }
     known.epoch = known.epoch == 0 ? 1 : known.epoch;
+    memset(fickle, 0, sizeof fickle);           // others may stand at those addresses by now
     known.dict_watcher = known.type_watcher = known.function_watcher = -1;
     if ((known.dict_watcher = PyDict_AddWatcher(dict_changed)) < 0
         || (known.type_watcher = PyType_AddWatcher(type_changed)) < 0
