@@ -316,9 +316,9 @@ restore_frames(Restore *s, const Snapshot *snap, Frame **frames)
     // Last: a destructor sees whole frames. An exception that is set stays.
     PyObject *pending = NULL;
     uint32_t n_drops = 0;
-    PyObject *drops[64];
+    PyObject *drops[snap->count + 1];   // a destructor may leave compiled code, too: not `values`
     for (uint32_t i = 0; i < snap->count; i++) {
-        if (entries[i].how == SLOT_DROP && n_drops < 64) {
+        if (entries[i].how == SLOT_DROP) {
             drops[n_drops++] = values[i];
         }
     }

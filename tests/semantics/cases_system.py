@@ -157,7 +157,7 @@ def case_main_thread_in_a_tight_loop_lets_others_run():
     n = 0
     while not flag:
         n += 1
-    print("seen", n > 100)
+    print("seen", flag)                 # how often it turned is the scheduler's affair
 
 
 def case_many_threads_share_one_function():
