@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.append(str(ROOT))                # behind an installed jitpatch
 
 from buildtool.defs import Type, Uop, read_families  # noqa: E402
 from buildtool.source import body_head, body_name  # noqa: E402

@@ -128,14 +128,13 @@ def blocks():
     return sys.getallocatedblocks()
 
 def rounds(turn, count):
-    # Counts of the last rounds, when all that is to be compiled has been.
-    grown = []
-    for r in range(8):
-        before, references = blocks(), sys.getrefcount(THING)
+    # From the start of a round to that of the next one: traces are as old each time, where old ones are evicted.
+    starts = []
+    for r in range(9):
+        starts.append((blocks(), sys.getrefcount(THING)))
         for k in range(count):
             turn(k)
-        grown.append((blocks() - before, sys.getrefcount(THING) - references))
-    return grown
+    return [(b - a, s - r) for (a, r), (b, s) in zip(starts, starts[1:])]
 
 grown = rounds(turn, COUNT // 8)
 print(min(g for g, _ in grown), min(r for _, r in grown), grown)
