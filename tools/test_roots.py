@@ -31,7 +31,7 @@ ROOTS = {"arm64": ("trixie", "arm64"), "trixie": ("trixie", "amd64"), "forky": (
 FOLDER = Path(os.environ.get("JITPATCH_ROOTS", environment.ROOT / "build/roots"))
 TESTS = ("tests/trace", "tests/semantics", "tests/differential")
 NOT_RUN = 77
-PATIENCE = 900.0  # seconds to make a root: an emulated one takes four minutes on an idle machine
+PATIENCE = 1300.0  # seconds to make a root: an emulated one takes ten minutes beside other work
 SITE = "venv/lib/python3.13/site-packages"
 
 
