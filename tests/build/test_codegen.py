@@ -144,7 +144,7 @@ executor = next(e for e in jitpatch.executors(f) if e.loops)
 
 
 def child(text):
-    done = subprocess.run([sys.executable, "-c", PROGRAM.format(benchmarks=str(ROOT / "benchmarks")) + text],
+    done = subprocess.run([sys.executable, "-P", "-c", PROGRAM.format(benchmarks=str(ROOT / "benchmarks")) + text],
                           capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return done.stdout.split()

@@ -152,7 +152,7 @@ def test_memory_stays_flat(what, settings):
         line[8:] for line in body.splitlines()) + MEASURE
     path = {"PYTHONPATH": ":".join(path for path in sys.path if path)}
     options = {"JITPATCH": "1", "JITPATCH_THRESHOLD": "20", "JITPATCH_CALL_THRESHOLD": "20"}
-    done = harness.run(["-c", source], options | path | settings, timeout=400)
+    done = harness.run(["-P", "-c", source], options | path | settings, timeout=400)
     assert done.status == 0, done.stderr[-2000:]
     blocks, references, grown = done.stdout.split(" ", 2)
     assert int(blocks) < count // 8 // 4 and int(references) <= 1, grown

@@ -49,7 +49,7 @@ def everything(k):
 def run(code, **settings):
     options = {"JITPATCH_THRESHOLD": "2", "JITPATCH_CALL_THRESHOLD": "2", "JITPATCH_SIDE_THRESHOLD": "1"}
     path = {"PYTHONPATH": ":".join(path for path in sys.path if path)}
-    return harness.run(["-c", PROGRAM + textwrap.dedent(code)], {"JITPATCH": "0"} | options | path | settings, timeout=120)
+    return harness.run(["-P", "-c", PROGRAM + textwrap.dedent(code)], {"JITPATCH": "0"} | options | path | settings, timeout=120)
 
 
 def test_code_memory_that_cannot_be_made_executable():
