@@ -167,6 +167,7 @@ anchors_free(void *extra)
     }
     trial_forget(info);
     PyMem_Free(info->anchors);
+    PyMem_Free(info->names_stored);
     PyMem_Free(info);
     jit.changes++;
     PyErr_SetRaisedException(exc);

@@ -30,6 +30,7 @@ typedef struct CodeInfo {
     uint32_t chance;            // the chance in which it was given
     uint32_t starts;            // with traces, since they came or since the last trial
     uint64_t checked;           // monitoring version for which nobody else watches everything
+    uint8_t *names_stored;      // made when first asked for (record_names.c)
     uint32_t used, size;        // loops; size is 0 or a power of two
     Anchor *anchors;            // open addressing by offset
 } CodeInfo;

@@ -1,25 +1,52 @@
 // record_names.c - record functions: globals, names of modules, imports, cells.
 //
 // What is looked up in a module's dictionary is a constant of the trace, under a watcher.
+#include "anchors.h"
 #include "helpers.h"
 #include "record.h"
 
 // --- globals and names ------------------------------------------------------------------------
 
-// Does this code object itself store the name? Then it is no constant.
-static bool
-stores_name(PyCodeObject *code, PyObject *name)
+// The names that the code object itself stores or deletes: a byte for each of co_names, after one that says
+// whether there is any. Read off the code once, for each load of a global asks. NULL: out of memory.
+static const uint8_t *
+names_stored(PyCodeObject *code)
 {
+    CodeInfo *info = info_need(code);
+    if (info == NULL || info->names_stored != NULL) {
+        return info == NULL ? NULL : info->names_stored;
+    }
+    uint8_t *stored = PyMem_Calloc(1 + (size_t)PyTuple_GET_SIZE(code->co_names), 1);
+    if (stored == NULL) {
+        return NULL;
+    }
     Instr in;
     int end = (int)Py_SIZE(code);
     for (int offset = 0; offset < end; offset = in.next) {
         if (compat_decode(code, offset, &in) < 0) {
             PyErr_Clear();
-            return true;
+            PyMem_Free(stored);
+            return NULL;
         }
-        if ((in.op == BC_STORE_GLOBAL || in.op == BC_STORE_NAME || in.op == BC_DELETE_GLOBAL
-             || in.op == BC_DELETE_NAME) && PyTuple_GET_ITEM(code->co_names, in.oparg) == name) {
-            return true;
+        if (in.op == BC_STORE_GLOBAL || in.op == BC_STORE_NAME || in.op == BC_DELETE_GLOBAL || in.op == BC_DELETE_NAME) {
+            stored[0] = stored[1 + in.oparg] = 1;
+        }
+    }
+    info->names_stored = stored;
+    return stored;
+}
+
+// Does this code object itself store the name? Then it is no constant.
+static bool
+stores_name(PyCodeObject *code, PyObject *name)
+{
+    const uint8_t *stored = names_stored(code);
+    if (stored == NULL || !stored[0]) {
+        return stored == NULL;
+    }
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(code->co_names); i++) {
+        if (PyTuple_GET_ITEM(code->co_names, i) == name) {
+            return stored[1 + i];
         }
     }
     return false;
