@@ -66,7 +66,8 @@ Ref fold(Builder *b, int op, Ref in[MAX_INPUTS], const uint64_t operand[MAX_OPER
 char *trace_text(const Trace *t);
 // A trace cut to its size, to be kept: PyMem_Malloc'd, NULL when out of memory. Its text, later.
 void *trace_pack(const Trace *t);
-char *trace_text_of(const void *packed);
+char *trace_text_packed(const void *packed);
+char *trace_text_of(const Executor *ex);                // of an installed one, optimised
 // --- verify.c ---------------------------------------------------------------------------------
 // NULL, or what is wrong with the trace (debug builds call it after every pass).
 const char *trace_verify(const Trace *t);

@@ -472,7 +472,7 @@ emit_trace(const Trace *t, const Assignment *a, const Executor *target, Executor
     uint64_t start = now_ns();
     int reason = emit_at(&e, target);
     ex->emit_ns = now_ns() - start;
-    if (reason == 0 && ex->optimised != NULL) {
+    if (reason == 0 && ex->recorded != NULL) {
         keep_pieces(&e);
     }
     if (reason == 0 && ex->origin != NULL) {

@@ -396,17 +396,8 @@ executor_free_memory(Executor *ex)
         codemem_free(ex->machine_code, ex->code_size);
     }
     PyMem_Free(ex->codes);
-    PyMem_Free(ex->ins);
-    PyMem_Free(ex->konsts);
-    PyMem_Free(ex->snaps);
-    PyMem_Free(ex->entries);
-    PyMem_Free(ex->frames);
-    PyMem_Free(ex->exits);
-    PyMem_Free(ex->locs);
-    PyMem_Free(ex->entry_locs);
-    PyMem_Free(ex->params);
+    PyMem_Free(ex->arrays);
     PyMem_Free(ex->recorded);
-    PyMem_Free(ex->optimised);
     free(ex->pieces);
     origin_free(ex->origin);
     if (ex->retired && !ex->is_side) {

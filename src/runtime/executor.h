@@ -48,8 +48,7 @@ typedef struct {
 } Origin;
 
 struct Executor {
-    PyObject_HEAD                       // made by executor_new(), ended by executor_retire(); the
-                                        // arrays below are PyMem_Malloc'ed and freed with it
+    PyObject_HEAD                       // made by executor_new(), ended by executor_retire()
     uint8_t invalid;                    // 1: an assumption broke; compiled code checks it
     uint8_t is_side;
     uint8_t is_function;                // root: entered where a function starts, not at a loop
@@ -72,7 +71,9 @@ struct Executor {
     Ref entry_end;                      // root: exits of earlier instructions leave before LOOP_ENTRY
     uint8_t *loop_entry;                // address for JUMP, or NULL
     uint32_t code_size;
-    uint32_t n_ins, n_konsts, n_snaps, n_entries, n_frames, n_exits, n_locs, n_entry_locs, n_params;
+    void *arrays;                       // one block (PyMem_Malloc) that holds these:
+    uint32_t n_ins, n_konsts, n_snaps, n_entries, n_frames, n_exits, n_locs, n_entry_locs, n_params,
+        n_phis, n_jump;
     Ins *ins;                           // the optimised trace (exit.c reads sunk instructions)
     Konst *konsts;
     Snapshot *snaps;
@@ -82,6 +83,8 @@ struct Executor {
     RefLoc *locs;
     RefLoc *entry_locs;
     Param *params;
+    Phi *phis;
+    Carry *jump;
     PyObject *keep;                     // list: objects the code refers to
     uint32_t n_sides;                   // root: side traces grown in its tree so far
     uint32_t work;                      // bytecodes it stands for, from its root's start to its end
@@ -93,8 +96,9 @@ struct Executor {
     uint64_t entered_before;            // and as of the last full garbage collection
     uint8_t age;                        // full collections since it was last of use (root)
     int stack_depth;                    // of the anchor's frame
-    void *recorded, *optimised;         // the trace before and after, packed (ir_text.c); may be NULL
-    Piece *pieces;                      // by address, kept where the text is; or NULL (malloc)
+    // Where the option text is on, else NULL:
+    void *recorded;                     // the trace as it was recorded, packed (ir_text.c)
+    Piece *pieces;                      // by address (malloc)
     uint32_t n_pieces;
     Origin *origin;                     // or NULL
     uint64_t compile_ns, emit_ns;       // from the finished recording to now; in emit.c

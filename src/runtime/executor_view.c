@@ -65,7 +65,7 @@ bytecode_of(Place place)
 
 PyDoc_STRVAR(uops_doc,
 "uops(optimised=True)\n--\n\n"
-"The trace as text, after optimising or as it was recorded.");
+"The trace as text, after optimising; or as it was recorded, empty if the option text is off.");
 
 static PyObject *
 view_uops(PyObject *self, PyObject *args, PyObject *kwargs)
@@ -79,7 +79,7 @@ view_uops(PyObject *self, PyObject *args, PyObject *kwargs)
     if (ex->code == NULL) {             // the snapshots name a code object that has died
         return PyUnicode_FromString("");
     }
-    char *text = trace_text_of(optimised ? ex->optimised : ex->recorded);
+    char *text = optimised ? trace_text_of(ex) : trace_text_packed(ex->recorded);
     PyObject *result = PyUnicode_FromString(text == NULL ? "" : text);
     free(text);
     return result;

@@ -119,6 +119,9 @@ typedef struct {
     _Py_CODEUNIT *drop_ip;              // where the innermost frame stands while SLOT_DROPs go
 } Snapshot;
 
+typedef struct { Ref left, right; } Phi;        // value at LOOP -> value at the jump back
+typedef struct { Ref ref; Loc to; } Carry;      // a value brought to a place
+
 // One trace while it is being made; arrays grow nowhere, limits abort (aborts.def).
 typedef struct Trace {
     uint16_t n_ins, n_konsts, n_snaps;
@@ -129,9 +132,9 @@ typedef struct Trace {
     Ref loop;                           // ref of LOOP, or 0
     Ref end;                            // ref of the last instruction
     uint16_t n_phis;
-    struct { Ref left, right; } phis[256];   // value at LOOP -> value at the jump back
+    Phi phis[256];
     uint16_t n_jump;                    // side traces that end in JUMP: values the target wants,
-    struct { Ref ref; Loc to; } jump[256];   // and where
+    Carry jump[256];                    // and where
     Ref chain[UOP_COUNT];               // newest instruction of each op
     Ins ins[MAX_INS];
     Konst konsts[MAX_KONSTS];

@@ -176,11 +176,28 @@ trace_text(const Trace *t)
     return x.text;
 }
 
-// --- keeping a trace for later ------------------------------------------------------------------
+// --- texts of traces that are kept --------------------------------------------------------------
 
 #define PARTS(t) \
     PART(t, ins, n_ins) PART(t, konsts, n_konsts) PART(t, snaps, n_snaps) \
     PART(t, entries, n_entries) PART(t, frames, n_frames)
+
+char *
+trace_text_of(const Executor *ex)
+{
+    Trace *t = PyMem_RawCalloc(1, sizeof(Trace));
+    if (t == NULL) {
+        return NULL;
+    }
+#define PART(t, array, count) \
+    (t)->count = ex->count; \
+    memcpy((t)->array, ex->array, ex->count * sizeof((t)->array[0]));
+    PARTS(t) PART(t, phis, n_phis) PART(t, jump, n_jump)
+#undef PART
+    char *text = trace_text(t);
+    PyMem_RawFree(t);
+    return text;
+}
 
 void *
 trace_pack(const Trace *t)
@@ -204,7 +221,7 @@ trace_pack(const Trace *t)
 }
 
 char *
-trace_text_of(const void *packed)
+trace_text_packed(const void *packed)
 {
     Trace *t = packed == NULL ? NULL : PyMem_RawMalloc(sizeof(Trace));
     if (t == NULL) {

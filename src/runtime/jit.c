@@ -19,24 +19,19 @@ now_ns(void)
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-static void *
-copy_of(const void *from, size_t size)
-{
-    void *to = PyMem_Malloc(size ? size : 1);
-    if (to != NULL && size > 0) {
-        memcpy(to, from, size);
-    }
-    return to;
-}
-
 // --- dumps ------------------------------------------------------------------------------------
 
-static void
-dump(const char *stage, const Recorder *r, const void *packed)
+static bool
+dumps(const char *stage)
 {
-    char *text = NULL;
-    if (jit.dump == NULL || strstr(jit.dump, stage) == NULL
-        || (text = trace_text_of(packed)) == NULL) {
+    return jit.dump != NULL && strstr(jit.dump, stage) != NULL;
+}
+
+static void
+dump(const char *stage, const Recorder *r, const Trace *t)
+{
+    char *text = dumps(stage) ? trace_text(t) : NULL;
+    if (text == NULL) {
         return;
     }
     fprintf(stderr, "--- %s: %s trace at %s:%d (%s)\n%s", stage, r->parent ? "side" : "root",
@@ -64,12 +59,6 @@ stencil_uop_name(uint32_t stencil)
         }
     }
     return "?";
-}
-
-static bool
-dumps(const char *stage)
-{
-    return jit.dump != NULL && strstr(jit.dump, stage) != NULL;
 }
 
 // Each stencil's address, uop and instruction.
@@ -132,31 +121,40 @@ renumber_params(const Trace *t, Param *params, uint32_t n)
     }
 }
 
+// Everything that is kept of a trace, in one block of memory.
 static int
 copy_trace(Executor *ex, const Trace *t, const Assignment *a, Recorder *r)
 {
-    ex->n_ins = t->n_ins;
-    ex->n_konsts = t->n_konsts;
-    ex->n_snaps = t->n_snaps;
-    ex->n_entries = t->n_entries;
-    ex->n_frames = t->n_frames;
-    ex->n_exits = a->n_exits;
-    ex->n_locs = a->n_locs;
-    ex->n_entry_locs = a->n_entry_locs;
-    ex->n_params = (uint32_t)r->n_params;
-    ex->ins = copy_of(t->ins, t->n_ins * sizeof(Ins));
-    ex->konsts = copy_of(t->konsts, t->n_konsts * sizeof(Konst));
-    ex->snaps = copy_of(t->snaps, t->n_snaps * sizeof(Snapshot));
-    ex->entries = copy_of(t->entries, t->n_entries * sizeof(SnapEntry));
-    ex->frames = copy_of(t->frames, t->n_frames * sizeof(SnapFrame));
-    ex->locs = copy_of(a->locs, a->n_locs * sizeof(RefLoc));
-    ex->entry_locs = copy_of(a->entry_locs, a->n_entry_locs * sizeof(RefLoc));
-    ex->params = copy_of(r->params, ex->n_params * sizeof(Param));
-    ex->exits = PyMem_Calloc(a->n_exits + 1, sizeof(Exit));
-    if (!ex->ins || !ex->konsts || !ex->snaps || !ex->entries || !ex->frames || !ex->locs
-        || !ex->entry_locs || !ex->params || !ex->exits) {
+    const struct { void **to; const void *from; size_t size; } arrays[] = {
+#define ARRAY(name, from, n) {(void **)&ex->name, from, (ex->n_##name = (uint32_t)(n)) * sizeof(ex->name[0])}
+        ARRAY(exits, NULL, a->n_exits),
+        ARRAY(ins, t->ins, t->n_ins),
+        ARRAY(konsts, t->konsts, t->n_konsts),
+        ARRAY(snaps, t->snaps, t->n_snaps),
+        ARRAY(frames, t->frames, t->n_frames),
+        ARRAY(entries, t->entries, t->n_entries),
+        ARRAY(params, r->params, r->n_params),
+        ARRAY(locs, a->locs, a->n_locs),
+        ARRAY(entry_locs, a->entry_locs, a->n_entry_locs),
+        ARRAY(phis, t->phis, t->n_phis),
+        ARRAY(jump, t->jump, t->n_jump),
+#undef ARRAY
+    };
+    size_t size = 0;
+    for (size_t i = 0; i < Py_ARRAY_LENGTH(arrays); i++) {
+        size += (arrays[i].size + 7) & ~(size_t)7;
+    }
+    char *at = ex->arrays = PyMem_Malloc(size);
+    if (at == NULL) {
         ex->n_exits = ex->n_frames = ex->n_ins = 0;     // it is retired all the same
         return -1;
+    }
+    for (size_t i = 0; i < Py_ARRAY_LENGTH(arrays); i++) {
+        *arrays[i].to = at;
+        if (arrays[i].from != NULL) {
+            memcpy(at, arrays[i].from, arrays[i].size);
+        }
+        at += (arrays[i].size + 7) & ~(size_t)7;
     }
     for (uint32_t i = 0; i < a->n_exits; i++) {
         ex->exits[i] = (Exit){.snap = a->exits[i].snap, .ref = a->exits[i].ref,
@@ -321,19 +319,14 @@ compile_trace(Recorder *r, const Executor *target, uint16_t loop_snap)
     if (target != NULL) {
         ex->jumps_to = (Executor *)Py_NewRef((PyObject *)target);
     }
-    if (jit.dump != NULL || jit.keep_text) {
-        ex->recorded = trace_pack(r->t);
-        dump("record", r, ex->recorded);
-    }
+    ex->recorded = jit.keep_text ? trace_pack(r->t) : NULL;
+    dump("record", r, r->t);
     uint64_t start = now_ns();
     AbortReason reason = optimise(&r->b, loop_snap, final);
     uint64_t optimised = now_ns();
     if (reason == ABORT_NONE) {
         fill_self(final, ex);
-        if (jit.dump != NULL || jit.keep_text) {
-            ex->optimised = trace_pack(final);
-            dump("opt", r, ex->optimised);
-        }
+        dump("opt", r, final);
         AssignOptions options = {r->parent != NULL ? r->parent->spills : 0,
                                  (uint32_t)jit.params.random};
         // Side traces of one tree may be live at the same time only along one path, but links

@@ -36,7 +36,7 @@ typedef struct Jit {
     int code_extra;                     // index of our per-code data (hook.c)
     uint64_t changes;                   // counts traces that came into service or went out of it
     int64_t force_left;                 // option force_exit: exits until the next one is forced
-    bool keep_text;                     // executors keep their trace as text, for uops()
+    bool keep_text;                     // executors keep their trace as it was recorded, for uops()
     bool keep_origins;                  // and what their code was put together from (origin.c)
     char *dump;                         // comma-separated stages to dump, or NULL
 } Jit;

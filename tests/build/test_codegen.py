@@ -132,7 +132,7 @@ sys.path.insert(0, {benchmarks!r})
 import codegen, jitpatch
 from jitpatch import _jitpatch
 _jitpatch._keep_origins(True)
-jitpatch.enable(threshold=1)
+jitpatch.enable(threshold=1, text=1)
 def f(n):
     total = 0
     for k in range(n):

@@ -239,3 +239,20 @@ def test_new_traces_age_the_old_ones_without_a_collection():
             assert jitpatch.stats().executors < 2000
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("text", [0, 1])
+def test_the_recorded_trace_is_kept_where_that_is_asked_for(jit, text):  # noqa: F811
+    def f(n):
+        total = 0
+        for k in range(n):
+            total += k & 3
+        return total
+
+    jitpatch.enable(threshold=5, text=text)
+    f(300)
+    ex = next(ex for ex in jitpatch.executors(f) if ex.loops)
+    assert "INT_AND" in ex.uops() and "phi" in ex.uops() and "snapshot 0:" in ex.uops()
+    recorded = ex.uops(optimised=False)
+    assert ("INT_AND" in recorded and "LOOP" not in recorded) == bool(text) == bool(ex.stencils())
+    assert text or recorded == ""
