@@ -1,21 +1,27 @@
-// codemem.c - executable memory in one reservation near the interpreter.
+// codemem.c - executable memory, and the links of exits, in one reservation near the interpreter.
 //
 // Address space is reserved once, without access; pages get access when something is written
 // there. A page is writable or executable, never both: codemem_begin_write and codemem_end_write
 // switch the pages of one block. Nobody executes them in between, for we hold the GIL, and a
 // thread that is suspended in compiled code needs the GIL to get back there.
 //
+// A call of the system costs 2 microseconds here, as much as copying a whole trace. So where pages are
+// small a block has its pages for itself (pages_unit): memory never used becomes writable many pages at
+// a time, and a block is published by one call. What must change later, where a linked exit goes, is no
+// code: it lies in the second heap, whose pages are never executable.
+//
 // Blocks come first fit from a list of free ranges, sorted by address and merged on free. What asks
 // the operating system is in pages_*.c.
 #include "codemem.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "pages.h"
 #include "patch.h"
 
-enum { GRANULE = 64, PROBE_STEP = 16 << 20 };
+enum { LINE = 64, PROBE_STEP = 16 << 20, LINKS_SHARE = 8, CODE_AHEAD = 64 << 10, LINKS_AHEAD = 16 << 10 };
 
 typedef struct Range {
     uint8_t *start;
@@ -23,12 +29,20 @@ typedef struct Range {
     struct Range *next;
 } Range;
 
+typedef struct {
+    Range *ranges;                      // free, by address
+    uint8_t *end;
+    uint8_t *ready;                     // from `written` up to here pages are writable
+    uint8_t *written;                   // nothing was ever published from here on
+    size_t unit;                        // blocks are multiples of it
+    size_t used;
+    unsigned blocks, serial;            // there are now, there ever were
+} Heap;
+
 static struct {
     uint8_t *start;                     // of the reservation
-    size_t size;
-    size_t used;
-    unsigned blocks;
-    Range *ranges;                      // free, by address
+    size_t size, limit;                 // of all, of code
+    Heap code, links;
     char error[160];
 } memory;
 
@@ -60,40 +74,63 @@ reserve(uintptr_t near, size_t size)
     return pages_reserve(0, size);
 }
 
+static bool
+heap_init(Heap *heap, uint8_t *start, uint8_t *end, size_t unit)
+{
+    Range *all = malloc(sizeof(Range));
+    *heap = (Heap){ .ranges = all, .end = end, .ready = start, .written = start, .unit = unit };
+    if (all) {
+        *all = (Range){ start, (size_t)(end - start), NULL };
+    }
+    return all != NULL;
+}
+
+static void
+heap_fini(Heap *heap)
+{
+    while (heap->ranges) {
+        Range *next = heap->ranges->next;
+        free(heap->ranges);
+        heap->ranges = next;
+    }
+}
+
 int
 codemem_init(size_t limit, const void *near)
 {
-    size_t page = pages_size();
-    limit = limit < patch_sizes.reach ? limit : patch_sizes.reach;     // traces jump to each other
-    size_t size = (limit + page - 1) & ~(page - 1);
-    Range *all = malloc(sizeof(Range));
-    memory.start = all ? reserve((uintptr_t)near, size) : NULL;
+    size_t page = pages_size(), most = patch_sizes.reach / (LINKS_SHARE + 1) * LINKS_SHARE;
+    limit = limit < most ? limit : most;        // traces jump to each other
+    limit = (limit + page - 1) & ~(page - 1);
+    size_t links = (limit / LINKS_SHARE + page - 1) & ~(page - 1);
+    memory.size = limit + links;
+    memory.limit = limit;
+    memory.start = reserve((uintptr_t)near, memory.size);
     if (!memory.start) {
-        snprintf(memory.error, sizeof(memory.error), "cannot reserve %zu bytes for code: %s", size,
-                 all ? pages_error() : "out of memory");
-        free(all);
+        snprintf(memory.error, sizeof(memory.error), "cannot reserve %zu bytes for code: %s", memory.size,
+                 pages_error());
         return -1;
     }
-    *all = (Range){ memory.start + pages_head(), size - pages_head(), NULL };
-    memory.size = size;
-    memory.ranges = all;
-    memory.used = memory.blocks = 0;
+    uint8_t *middle = memory.start + limit;
+    bool done = heap_init(&memory.code, memory.start + pages_head(), middle, pages_unit());
+    if (!heap_init(&memory.links, middle, middle + links, sizeof(void *)) || !done) {
+        snprintf(memory.error, sizeof(memory.error), "cannot reserve memory for code: out of memory");
+        codemem_fini();
+        return -1;
+    }
     return 0;
 }
 
 void
 codemem_fini(void)
 {
-    while (memory.ranges) {
-        Range *next = memory.ranges->next;
-        free(memory.ranges);
-        memory.ranges = next;
-    }
+    heap_fini(&memory.code);
+    heap_fini(&memory.links);
     if (memory.start) {
         pages_release(memory.start, memory.size);
     }
     memory.start = NULL;
-    memory.size = memory.used = memory.blocks = 0;
+    memory.size = memory.limit = 0;
+    memory.code = memory.links = (Heap){ 0 };
 }
 
 static int reaches_nothing;
@@ -119,16 +156,15 @@ codemem_reaches(const void *target)
 // --- blocks -------------------------------------------------------------------------------------
 
 static size_t
-round_up(size_t size)
+round_up(size_t size, size_t unit)
 {
-    return (size + GRANULE - 1) & ~(size_t)(GRANULE - 1);
+    return (size + unit - 1) & ~(unit - 1);
 }
 
-uint8_t *
-codemem_alloc(size_t size)
+static uint8_t *
+heap_alloc(Heap *heap, size_t size)
 {
-    size = round_up(size);
-    for (Range **at = &memory.ranges; *at; at = &(*at)->next) {
+    for (Range **at = &heap->ranges; *at; at = &(*at)->next) {
         Range *range = *at;
         if (range->size < size) {
             continue;
@@ -140,8 +176,9 @@ codemem_alloc(size_t size)
             *at = range->next;
             free(range);
         }
-        memory.used += size;
-        memory.blocks++;
+        heap->used += size;
+        heap->blocks++;
+        heap->serial++;
         return block;
     }
     return NULL;
@@ -159,13 +196,12 @@ merge_next(Range *range)
     }
 }
 
-void
-codemem_free(uint8_t *block, size_t size)
+static void
+heap_free(Heap *heap, uint8_t *block, size_t size)
 {
-    size = round_up(size);
-    memory.used -= size;
-    memory.blocks--;
-    Range *before = NULL, *behind = memory.ranges;
+    heap->used -= size;
+    heap->blocks--;
+    Range *before = NULL, *behind = heap->ranges;
     while (behind && behind->start < block) {
         before = behind;
         behind = behind->next;
@@ -185,7 +221,60 @@ codemem_free(uint8_t *block, size_t size)
         return;                         // lost until codemem_fini; bounded by the limit
     }
     *range = (Range){ block, size, behind };
-    *(before ? &before->next : &memory.ranges) = range;
+    *(before ? &before->next : &heap->ranges) = range;
+}
+
+// Up to `to` at least, and a good deal more: the next blocks will find it done.
+static int
+heap_prepare(Heap *heap, const uint8_t *to, size_t ahead)
+{
+    if (to <= heap->ready) {
+        return 0;
+    }
+    size_t size = round_up((size_t)(to - heap->ready), round_up(ahead, pages_size()));
+    size_t most = (size_t)(heap->end - heap->ready);
+    size = size < most ? size : most;
+    if (pages_prepare(heap->ready, size)) {
+        return -1;
+    }
+    heap->ready += size;
+    return 0;
+}
+
+// Where in its pages a block begins is spread over them: all traces at the starts of pages would share
+// the same few sets of the instruction cache.
+uint8_t *
+codemem_alloc(size_t size)
+{
+    size_t whole = round_up(size, memory.code.unit), lines = (whole - size) / LINE + 1;
+    uint8_t *block = heap_alloc(&memory.code, whole);
+    return block ? block + memory.code.serial * 13 % lines * LINE : NULL;
+}
+
+void
+codemem_free(uint8_t *block, size_t size)
+{
+    uintptr_t mask = memory.code.unit - 1, start = (uintptr_t)block & ~mask;
+    heap_free(&memory.code, (uint8_t *)start, (((uintptr_t)block + size + mask) & ~mask) - start);
+}
+
+void **
+codemem_alloc_links(size_t n)
+{
+    uint8_t *block = heap_alloc(&memory.links, n * sizeof(void *));
+    if (block && heap_prepare(&memory.links, block + n * sizeof(void *), LINKS_AHEAD)) {
+        heap_free(&memory.links, block, n * sizeof(void *));
+        return NULL;
+    }
+    return (void **)block;
+}
+
+void
+codemem_free_links(void **links, size_t n)
+{
+    if (n) {
+        heap_free(&memory.links, (uint8_t *)links, n * sizeof(void *));
+    }
 }
 
 // --- access -------------------------------------------------------------------------------------
@@ -193,18 +282,24 @@ codemem_free(uint8_t *block, size_t size)
 int
 codemem_begin_write(uint8_t *at, size_t size)
 {
-    return pages_begin_write(at, size);
+    Heap *code = &memory.code;
+    bool prepared = code->unit == pages_size() && at >= code->written;
+    return prepared ? heap_prepare(code, at + size, CODE_AHEAD) : pages_begin_write(at, size);
 }
 
 int
 codemem_end_write(uint8_t *at, size_t size)
 {
+    Heap *code = &memory.code;
+    uint8_t *end = (uint8_t *)round_up((uintptr_t)at + size, pages_size());
+    code->written = end > code->written ? end : code->written;
+    code->ready = code->written > code->ready ? code->written : code->ready;
     return pages_end_write(at, size);
 }
 
 void
 codemem_stats(CodememStats *out)
 {
-    *out = (CodememStats){ .reserved = memory.size, .used = memory.used, .limit = memory.size,
-                           .blocks = memory.blocks };
+    *out = (CodememStats){ .reserved = memory.size, .used = memory.code.used, .limit = memory.limit,
+                           .blocks = memory.code.blocks };
 }

@@ -1,5 +1,5 @@
 // codemem.h - executable memory: reserved near the interpreter, never writable and executable
-// at once, bounded.
+// at once, bounded. And pointers within its reach, which may change at any time.
 #ifndef JITPATCH_CODEMEM_H
 #define JITPATCH_CODEMEM_H
 
@@ -22,6 +22,9 @@ uint8_t *codemem_alloc(size_t size);
 int codemem_begin_write(uint8_t *at, size_t size);  // pages become writable, not executable
 int codemem_end_write(uint8_t *at, size_t size);    // published: executable, instruction cache clean
 void codemem_free(uint8_t *block, size_t size);
+// n pointers that compiled code can jump through (patch_through); NULL: none left. n may be 0.
+void **codemem_alloc_links(size_t n);
+void codemem_free_links(void **links, size_t n);
 void codemem_stats(CodememStats *out);
 void codemem_fini(void);
 

@@ -4,7 +4,8 @@
 //     hot parts, in order     each falls into the next; LOOP is aligned; the end jumps back.
 //                             If it ends in a check, that jumps back when it holds.
 //     cold parts
-//     exit stubs              one per exit; a second one for exits that may raise
+//     exit stubs              one per exit, which begins with a jump through its link; a second one,
+//                             without, for exits that may raise
 //     common stub             writes the executor down and goes to the leaving block
 //     veneers                 for C functions beyond the reach of a call
 //     data parts
@@ -12,8 +13,8 @@
 // The leaving block is shared by all traces: it stores r0..r7 and f0..f7 in the activation and
 // returns to emit_enter. Nothing here knows a register: stores are the stencils of SPILL.
 //
-// A linked exit's stub begins with a jump to the side trace. No instruction that a suspended
-// thread may return to is ever in a stub, so its bytes may change at any time under the GIL.
+// The links of a trace's exits are pointers in memory that is not executable: to the rest of the stub, or
+// to the side trace. So no code is ever changed.
 #include "emit.h"
 
 #include <stdlib.h>
@@ -35,7 +36,7 @@ typedef struct {
     Parts *parts;
     uint32_t *error_stubs;              // [exit]: offset of the stub for errors, or 0
     uint32_t hot_end, stubs, common, veneers, data, size;
-    uint32_t stub_size;
+    uint32_t exit_size, stub_size;      // of a stub with a link, and without
     uint8_t *base;
     uint8_t n_veneers;
     uint8_t veneer_of[256];             // [symbol]: its veneer's number + 1, or 0
@@ -117,7 +118,8 @@ size_trace(Emitter *e)
 {
     size_parts(e);
     e->stub_size = stencil_of(UOP_EXIT_STUB, 0)->hot_size + patch_sizes.jump;
-    uint32_t at = e->stubs + e->a->n_exits * e->stub_size;
+    e->exit_size = patch_sizes.through + e->stub_size;
+    uint32_t at = e->stubs + e->a->n_exits * e->exit_size;
     for (uint32_t i = 0; i < e->a->n_exits; i++) {
         bool raises = uop_table[e->t->ins[e->a->exits[i].ref].op].flags & RAISES;
         e->error_stubs[i] = raises ? at : 0;
@@ -204,7 +206,7 @@ hole_value(const Emitter *e, uint32_t i, const Hole *hole)
     case HOLE_CONTINUE:
         return address(e, i + 1 < e->a->n_code ? e->parts[i + 1].hot : e->hot_end);
     case HOLE_EXIT:
-        return address(e, e->stubs + placed->exit * e->stub_size);
+        return address(e, e->stubs + placed->exit * e->exit_size);
     case HOLE_ERROR:
         return address(e, e->error_stubs[placed->exit]);
     case HOLE_HOT:
@@ -262,11 +264,22 @@ write_stub(Emitter *e, uint32_t offset, uint64_t exit)
 }
 
 static void
+write_exit(Emitter *e, uint32_t i)
+{
+    uint32_t offset = e->stubs + i * e->exit_size;
+    uint8_t *at = e->base + offset;
+    void **link = &e->ex->links[i];
+    e->failed |= patch_through(at, (uintptr_t)at, (uintptr_t)link) != 0;
+    *link = at + patch_sizes.through;
+    e->ex->exits[i].stub = at;
+    write_stub(e, offset + patch_sizes.through, i);
+}
+
+static void
 write_stubs(Emitter *e)
 {
     for (uint32_t i = 0; i < e->a->n_exits; i++) {
-        e->ex->exits[i].stub = e->base + e->stubs + i * e->stub_size;
-        write_stub(e, e->stubs + i * e->stub_size, i);
+        write_exit(e, i);
         if (e->error_stubs[i]) {
             write_stub(e, e->error_stubs[i], ERROR_BIT | i);
         }
@@ -306,7 +319,7 @@ last_check(const Emitter *e)
 static uint8_t *
 address_of_stub(const Emitter *e, uint32_t i)
 {
-    return e->base + e->stubs + e->a->code[i].exit * e->stub_size;
+    return e->base + e->stubs + e->a->code[i].exit * e->exit_size;
 }
 
 // The jump behind the last hot part: back to LOOP, or to the trace that this one joins. Or the
@@ -437,6 +450,11 @@ emit_at(Emitter *e, const Executor *target)
     if (!e->base) {
         return ABORT_EMIT_MEMORY;
     }
+    e->ex->links = codemem_alloc_links(e->a->n_exits);
+    if (!e->ex->links) {
+        codemem_free(e->base, e->size);
+        return ABORT_EMIT_MEMORY;
+    }
     int reason = ABORT_EMIT_PROTECT;
     if (codemem_begin_write(e->base, e->size) == 0) {
         write_trace(e, target);
@@ -446,6 +464,7 @@ emit_at(Emitter *e, const Executor *target)
     }
     if (reason) {
         codemem_free(e->base, e->size);
+        codemem_free_links(e->ex->links, e->a->n_exits);
         return reason;
     }
     e->ex->machine_code = e->base;
@@ -484,25 +503,23 @@ emit_trace(const Trace *t, const Assignment *a, const Executor *target, Executor
 
 // --- links --------------------------------------------------------------------------------------
 
-int
+void
 emit_link(Executor *from, uint32_t n, const Executor *side)
 {
-    uint8_t *stub = from->exits[n].stub;
-    if (codemem_begin_write(stub, patch_sizes.jump)) {
-        return -1;
-    }
-    int failed = write_jump(stub, side->machine_code);
-    return codemem_end_write(stub, patch_sizes.jump) || failed ? -1 : 0;
+    from->links[n] = side->machine_code;
 }
 
-int
+void
 emit_unlink(Executor *from, uint32_t n)
 {
-    uint8_t *stub = from->exits[n].stub;
-    const Stencil *stencil = stencil_of(UOP_EXIT_STUB, 0);
-    if (codemem_begin_write(stub, stencil->hot_size)) {
-        return -1;
+    from->links[n] = from->exits[n].stub + patch_sizes.through;
+}
+
+void
+emit_free(Executor *ex)
+{
+    if (ex->machine_code != NULL) {
+        codemem_free(ex->machine_code, ex->code_size);
+        codemem_free_links(ex->links, ex->n_exits);
     }
-    write_simple(stub, stencil, n);
-    return codemem_end_write(stub, stencil->hot_size) ? -1 : 0;
 }

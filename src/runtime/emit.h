@@ -5,7 +5,7 @@
 #include "activation.h"
 #include "executor.h"
 
-// Copies and patches `a` into code memory and fills machine_code, code_size, loop_entry and
+// Copies and patches `a` into code memory and fills machine_code, code_size, loop_entry, links and
 // every exits[].stub of `ex` (whose exits[] are allocated, a->n_exits of them). `target` is the
 // root whose LOOP_ENTRY the trace's JUMP goes to, or NULL. 0 or an abort reason.
 int emit_trace(const Trace *t, const Assignment *a, const Executor *target, Executor *ex);
@@ -14,10 +14,12 @@ int emit_trace(const Trace *t, const Assignment *a, const Executor *target, Exec
 // with a Python exception set). The registers are in act->regs and act->fregs.
 void emit_enter(Activation *act, const uint8_t *machine_code);
 
-// From now on `from`'s exit n jumps to `side`. Never moves an instruction. 0 or -1 (MemoryError).
-int emit_link(Executor *from, uint32_t n, const Executor *side);
-// Point the exit at its stub's original code again.
-int emit_unlink(Executor *from, uint32_t n);
+// From now on `from`'s exit n goes to `side`.
+void emit_link(Executor *from, uint32_t n, const Executor *side);
+// The exit leaves the trace again.
+void emit_unlink(Executor *from, uint32_t n);
+// Gives the memory back that emit_trace() took.
+void emit_free(Executor *ex);
 
 // Frees what all traces share; before codemem_fini, when no trace is left.
 void emit_fini(void);

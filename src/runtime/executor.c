@@ -16,7 +16,6 @@
 
 #include "activation.h"
 #include "emit.h"
-#include "codemem.h"
 #include "executor_life.h"
 #include "hook.h"
 
@@ -137,13 +136,9 @@ unlink_exits_to(Executor *ex)
         Executor *parent = live(i);
         for (uint32_t n = 0; parent->root == ex->root && n < parent->n_exits; n++) {
             if (parent->exits[n].side == ex) {
-                if (emit_unlink(parent, n) == 0) {
-                    parent->exits[n].side = NULL;
-                    Py_DECREF(ex);
-                }
-                else {
-                    executor_invalidate(parent);        // code can no longer be written: nothing may lead there
-                }
+                emit_unlink(parent, n);
+                parent->exits[n].side = NULL;
+                Py_DECREF(ex);
             }
         }
     }
@@ -392,9 +387,7 @@ void
 executor_free_memory(Executor *ex)
 {
     assert(ex->inside == 0);
-    if (ex->machine_code != NULL) {
-        codemem_free(ex->machine_code, ex->code_size);
-    }
+    emit_free(ex);
     PyMem_Free(ex->codes);
     PyMem_Free(ex->arrays);
     PyMem_Free(ex->recorded);

@@ -12,7 +12,7 @@ typedef struct {
     uint32_t first_loc, n_locs;         // into Executor.locs
     uint32_t count;                     // times left here
     uint32_t retry;                     // count at which growing a side trace is tried next
-    uint8_t *stub;                      // the exit stub; overwritten by a jump once linked
+    uint8_t *stub;                      // the exit stub
     Executor *side;                     // the side trace grown here, or NULL (strong)
     const SnapEntry *yielded;           // a yield, and nothing is left to restore but this value
     bool ended;                         // the generator returns None, and nothing is left to restore
@@ -71,6 +71,7 @@ struct Executor {
     Ref entry_end;                      // root: exits of earlier instructions leave before LOOP_ENTRY
     uint8_t *loop_entry;                // address for JUMP, or NULL
     uint32_t code_size;
+    void **links;                       // [exit]: where its stub goes on (emit_link)
     void *arrays;                       // one block (PyMem_Malloc) that holds these:
     uint32_t n_ins, n_konsts, n_snaps, n_entries, n_frames, n_exits, n_locs, n_entry_locs, n_params,
         n_phis, n_jump;

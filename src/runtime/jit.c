@@ -252,9 +252,8 @@ chain_versions(Executor *ex)
         return;
     }
     for (uint32_t n = 0; n < ex->n_exits && ex->exits[n].ref < ex->entry_end; n++) {
-        if (emit_link(ex, n, older) == 0) {
-            ex->exits[n].side = (Executor *)Py_NewRef((PyObject *)older);
-        }
+        emit_link(ex, n, older);
+        ex->exits[n].side = (Executor *)Py_NewRef((PyObject *)older);
     }
     ex->jumps_to = (Executor *)Py_NewRef((PyObject *)older);
 }
@@ -271,9 +270,7 @@ install_executor(Recorder *r, Executor *ex)
         }
         return 0;
     }
-    if (emit_link(r->parent, r->parent_exit, ex) < 0) {
-        return -1;
-    }
+    emit_link(r->parent, r->parent_exit, ex);
     r->parent->root->n_sides++;
     r->parent->exits[r->parent_exit].side = (Executor *)Py_NewRef((PyObject *)ex);
     return 0;

@@ -17,6 +17,12 @@ size_t pages_head(void);
 uint8_t *pages_reserve(uintptr_t hint, size_t size);
 void pages_release(uint8_t *start, size_t size);
 const char *pages_error(void);                          // why the last call failed
+// Blocks of code are multiples of this, a power of two up to the page size. Where it is the page size,
+// code never shares a page: none that holds code is written again, and pages are prepared in advance.
+size_t pages_unit(void);
+// Memory never used so far becomes plain data, writable and not executable: 0 or -1. For what is not
+// code; and for code where pages_unit() says so, which is published by pages_end_write alone.
+int pages_prepare(uint8_t *at, size_t size);
 int pages_begin_write(uint8_t *at, size_t size);        // writable from here on; 0 or -1
 int pages_end_write(uint8_t *at, size_t size);          // executable, instruction cache clean
 

@@ -42,6 +42,20 @@ pages_reserve(uintptr_t hint, size_t size)
     return p;
 }
 
+size_t
+pages_unit(void)
+{
+    return 64;
+}
+
+// An ordinary mapping in the place of the MAP_JIT one, which the thread's switch would concern.
+int
+pages_prepare(uint8_t *at, size_t size)
+{
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+    return mmap(at, size, PROT_READ | PROT_WRITE, flags, -1, 0) == MAP_FAILED ? -1 : 0;
+}
+
 int
 pages_begin_write(uint8_t *at, size_t size)
 {

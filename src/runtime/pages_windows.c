@@ -85,6 +85,18 @@ pages_error(void)
     return error_text;
 }
 
+size_t
+pages_unit(void)
+{
+    return 64;
+}
+
+int
+pages_prepare(uint8_t *at, size_t size)
+{
+    return VirtualAlloc(at, size, MEM_COMMIT, PAGE_READWRITE) ? 0 : -1;
+}
+
 // Pages are committed when they are first written; committing them again changes nothing.
 int
 pages_begin_write(uint8_t *at, size_t size)

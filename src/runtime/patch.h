@@ -10,7 +10,7 @@
 #include "stencil_table.h"
 
 typedef struct {
-    uint32_t jump, leave, veneer;       // bytes that patch_jump, patch_leave, patch_veneer write
+    uint32_t jump, leave, veneer, through;      // bytes that patch_jump, patch_leave, ... write
     uint32_t loop_align;                // of LOOP
     uint32_t reach;                     // bytes that a call or jump reaches, less some slack
 } PatchSizes;
@@ -30,6 +30,7 @@ bool patch_is_branch(PatchKind kind, const uint8_t *at);
 int patch_jump(uint8_t *at, uint64_t address, uint64_t to);     // -1: too far
 void patch_leave(uint8_t *at);                          // back to emit_enter
 void patch_veneer(uint8_t *at, uint64_t to);            // a jump that reaches any address
+int patch_through(uint8_t *at, uint64_t address, uint64_t link);        // to where *link says; -1: too far
 void patch_padding(uint8_t *at, size_t size);           // runs through, quickly
 // If the hole at `at` is that of a conditional branch: makes it the opposite one, to `to`.
 bool patch_inverse(uint8_t *at, uint64_t address, uint64_t to);

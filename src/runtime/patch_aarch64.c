@@ -10,7 +10,7 @@
 
 // 126 MiB: a branch reaches 128, and code memory lies in one reservation.
 const PatchSizes patch_sizes = {
-    .jump = 4, .leave = 4, .veneer = 16, .loop_align = 16, .reach = 126 << 20,
+    .jump = 4, .leave = 4, .veneer = 16, .through = 12, .loop_align = 16, .reach = 126 << 20,
 };
 
 static uint32_t
@@ -217,6 +217,16 @@ patch_veneer(uint8_t *at, uint64_t to)
     write32(at, 0x58000050);
     write32(at + 4, 0xd61f0200);
     patch_abs64(at + 8, 0, to);
+}
+
+// adrp x16, link; ldr x16, [x16, link]; br x16
+int
+patch_through(uint8_t *at, uint64_t address, uint64_t link)
+{
+    write32(at, 0x90000010);
+    write32(at + 4, 0xf9400210);
+    write32(at + 8, 0xd61f0200);
+    return patch_page21(at, address, link) || patch_load12(at + 4, address + 4, link) ? -1 : 0;
 }
 
 // nop

@@ -8,7 +8,7 @@
 #include <string.h>
 
 const PatchSizes patch_sizes = {
-    .jump = 5, .leave = 1, .veneer = 16, .loop_align = 16, .reach = 0x7ff00000,
+    .jump = 5, .leave = 1, .veneer = 16, .through = 6, .loop_align = 16, .reach = 0x7ff00000,
 };
 
 static int
@@ -99,6 +99,18 @@ patch_veneer(uint8_t *at, uint64_t to)
     static const uint8_t code[8] = { 0xff, 0x25, 0x02, 0x00, 0x00, 0x00, 0x0f, 0x0b };
     memcpy(at, code, 8);
     patch_abs64(at + 8, 0, to);
+}
+
+// jmp [rip + link]
+int
+patch_through(uint8_t *at, uint64_t address, uint64_t link)
+{
+    if (patch_rel32(at + 2, address + 2, link - 4)) {
+        return -1;
+    }
+    at[0] = 0xff;
+    at[1] = 0x25;
+    return 0;
 }
 
 // The forms that Intel's manual recommends (vol. 2B, NOP), longest first.

@@ -40,7 +40,7 @@ class Patcher:
         self.functions = {name: function for name, function in zip(NAMES, table, strict=True) if function}
         self.jump = self.lib.patch_jump
         self.jump.argtypes = [ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64]
-        self.sizes = (ctypes.c_uint32 * 5).in_dll(self.lib, "patch_sizes")
+        self.sizes = (ctypes.c_uint32 * 6).in_dll(self.lib, "patch_sizes")
         self.buffer = ctypes.create_string_buffer(1 << 16)
         self.at = ctypes.addressof(self.buffer)
 
@@ -166,6 +166,22 @@ def test_what_is_not_a_stencil(patchers):
         assert patchers[machine].buffer.raw[:16].hex(" ") == veneer + " 08 07 06 05 04 03 02 01"
         lib.patch_padding(at, ctypes.c_size_t(12))
         assert patchers[machine].buffer.raw[:12].hex(" ") == padding
+
+
+def test_a_jump_through_a_link(patchers):
+    """To what is written at an address; or it refuses one out of reach."""
+    def through(machine, link):
+        patcher = patchers[machine]
+        at = ctypes.c_void_p(patcher.at)
+        failed = patcher.lib.patch_through(at, ctypes.c_uint64(0x12345678), ctypes.c_uint64(link))
+        return None if failed else patcher.buffer.raw[: patcher.sizes[3]].hex(" ")
+
+    assert through("x86_64", 0x1234567E + 0x11223344) == "ff 25 44 33 22 11"
+    assert through("x86_64", 0x1234567E - 2**31) == "ff 25 00 00 00 80"
+    assert through("x86_64", 0x1234567E + 2**31) is None
+    assert through("aarch64", 0x12346008) == "10 00 00 b0 10 06 40 f9 00 02 1f d6"     # adrp x16, +1; ldr x16, [x16, #8]
+    assert through("aarch64", 0x12346004) is None                                     # no pointer stands there
+    assert through("aarch64", 0x12345678 + 2**32) is None
 
 
 def test_a_check_at_the_end_of_a_loop_is_turned_round(patchers):

@@ -234,7 +234,7 @@ test_links(void)
     tool_link(root, 0, side);
     tool_run(root, &nothing, &last);
     check(last == side, "linked");
-    check(emit_unlink(&root->ex, 0) == 0, "unlink");
+    emit_unlink(&root->ex, 0);
     root->sides[0] = NULL;
     tool_run(root, &nothing, &last);
     check(last == root, "unlinked");
@@ -278,6 +278,58 @@ test_codemem(void)
     uint8_t *rest = codemem_alloc(before.limit - 65536 - before.used);
     check(rest != NULL, "free ranges were merged");
     codemem_free(rest, before.limit - 65536 - before.used);
+    check(codemem_alloc_links(before.limit / 8 / sizeof(void *) + 1) == NULL, "links are limited, too");
+}
+
+// What the kernel says of the page at `at`, such as "r-xp".
+static void
+access_of(const void *at, char access[5])
+{
+    FILE *maps = fopen("/proc/self/maps", "r");
+    unsigned long from, to;
+    char line[400];
+    strcpy(access, "none");
+    while (maps && fgets(line, sizeof(line), maps)) {
+        if (sscanf(line, "%lx-%lx %4s", &from, &to, access) == 3 && from <= (uintptr_t)at && (uintptr_t)at < to) {
+            break;
+        }
+    }
+    fclose(maps);
+}
+
+// Blocks of code become executable one by one, and a link is never so.
+static void
+test_access(void)
+{
+    enum { N = 40, SIZE = 3000 };
+    uint8_t *blocks[N];
+    char access[5];
+    void **links = codemem_alloc_links(N);
+    for (int i = 0; i < N; i++) {
+        blocks[i] = codemem_alloc(SIZE);
+        check(codemem_begin_write(blocks[i], SIZE) == 0, "begin");
+        memset(blocks[i], i, SIZE);
+        links[i] = blocks[i];
+        access_of(blocks[i], access);
+        check(strcmp(access, "rw-p") == 0, "writable, not executable");
+        check(codemem_end_write(blocks[i], SIZE) == 0, "end");
+        if (i % 3 == 2) {               // what follows is used for the second time
+            codemem_free(blocks[i], SIZE);
+            blocks[i] = codemem_alloc(SIZE);
+            check(codemem_begin_write(blocks[i], SIZE) == 0, "begin again");
+            memset(blocks[i], i, SIZE);
+            check(codemem_end_write(blocks[i], SIZE) == 0, "end again");
+        }
+        access_of(links, access);
+        check(strcmp(access, "rw-p") == 0, "a link can be written");
+    }
+    for (int i = 0; i < N; i++) {
+        access_of(blocks[i] + SIZE - 1, access);
+        check(strcmp(access, "r-xp") == 0, "executable, not writable");
+        check(blocks[i][0] == i && blocks[i][SIZE - 1] == i && links[i] != NULL, "as written");
+        codemem_free(blocks[i], SIZE);
+    }
+    codemem_free_links(links, N);
 }
 
 // --- times --------------------------------------------------------------------------------------
@@ -305,7 +357,7 @@ measure(const char *name, Tool *tool)
     start = now_ns();
     for (int i = 0; i < TURNS; i++) {
         emit_trace(tool->t, tool->a, NULL, &tool->ex);
-        codemem_free(tool->ex.machine_code, tool->ex.code_size);
+        emit_free(&tool->ex);
     }
     double emit = (double)(now_ns() - start) / TURNS;
     start = now_ns();
@@ -359,6 +411,7 @@ hand_made(void)
     test_links();
     tool_where = "code memory";
     test_codemem();
+    test_access();
 }
 
 int
