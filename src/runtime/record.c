@@ -65,8 +65,6 @@ recorder_new(PyThreadState *tstate)
     r->n_frames = 0;
     r->n_params = r->n_pending = r->n_released = 0;
     memset(r->own, 0, sizeof(r->own));
-    memset(r->avail_at, 0, sizeof(r->avail_at));
-    r->epoch = 0;
     assume_begin();
     jit.stats.recordings++;
     return r;

@@ -97,8 +97,16 @@ struct Recorder {
     Ref released[MAX_PENDING];
     uint8_t own[MAX_INS];
     uint8_t avail[MAX_INS];             // snapshot_take's working copy of own
-    uint32_t avail_at[MAX_INS], epoch;
+    uint32_t avail_at[MAX_INS], epoch;  // when it was copied; the number counts over all recordings
 };
+
+// From here on `avail` is to be filled from `own` again, ref by ref.
+static inline void begin_count(Recorder *r) {
+    if (++r->epoch == 0) {
+        memset(r->avail_at, 0, sizeof(r->avail_at));
+        r->epoch = 1;
+    }
+}
 
 static inline RFrame *top_frame(Recorder *r) { return &r->frames[r->n_frames - 1]; }
 static inline PyObject *name_at(Recorder *r, int i) {

@@ -30,7 +30,7 @@ settle_locals(Recorder *r)
             }
         }
     }
-    r->epoch++;
+    begin_count(r);
     for (int k = 0; k < r->n_frames; k++) {
         RFrame *f = &r->frames[k];
         for (int i = 0; i < f->n_locals && r->b.abort == ABORT_NONE; i++) {
