@@ -29,6 +29,7 @@ fault(Ref at, const Trace *t, const char *what, Ref ref)
 }
 
 static bool taken[2048];                // slots of the outermost frame written since the trace began
+static uint16_t verified;               // the snapshot looked at last, nothing being taken since, or NO_SNAP
 
 static unsigned
 slot_index(const Ins *ins)
@@ -53,6 +54,7 @@ is_too_late(const Trace *t, Ref at)
     if ((ins->op == UOP_FRAME_STORE || ins->op == UOP_FRAME_CLEAR) && !ref_is_const(ins->in[0])
         && t->ins[ins->in[0]].op == UOP_ROOT_FRAME) {
         taken[slot_index(ins)] = true;
+        verified = NO_SNAP;
     }
     return false;
 }
@@ -63,6 +65,9 @@ verify_snapshot(const Trace *t, Ref at)
     const Ins *ins = &t->ins[at];
     if (ins->snap >= t->n_snaps) {
         return fault(at, t, "has no snapshot", 0);
+    }
+    if (ins->snap == verified) {
+        return NULL;                    // what was there earlier is there now
     }
     const Snapshot *s = &t->snaps[ins->snap];
     if (s->n_frames == 0) {
@@ -99,6 +104,7 @@ verify_snapshot(const Trace *t, Ref at)
             }
         }
     }
+    verified = ins->snap;
     return NULL;
 }
 
@@ -106,6 +112,7 @@ const char *
 trace_verify(const Trace *t)
 {
     memset(taken, 0, sizeof(taken));
+    verified = NO_SNAP;
     for (Ref at = 1; at < t->n_ins; at++) {
         const Ins *ins = &t->ins[at];
         const UopInfo *info = &uop_table[ins->op];
