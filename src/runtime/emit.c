@@ -45,6 +45,7 @@ typedef struct {
 
 static uint8_t *leaving_block;
 static uint32_t leaving_size;
+static const void *lowest_symbol, *highest_symbol;      // of those that stencils name
 
 static const Stencil *
 stencil_of(enum Uop op, unsigned choice)
@@ -97,16 +98,21 @@ size_parts(Emitter *e)
 {
     const Assignment *a = e->a;
     uint32_t hot = 0, cold = 0, data = 0;
+    bool far = !codemem_reaches(lowest_symbol) || !codemem_reaches(highest_symbol);
     for (uint32_t i = 0; i < a->n_code; i++) {
         const Stencil *stencil = &stencils[a->code[i].stencil];
         if (e->t->loop && i == a->loop_at) {
             hot = align(hot, patch_sizes.loop_align);
         }
+        __builtin_prefetch(stencil_bytes + stencil->bytes);
+        __builtin_prefetch(&stencil_holes[stencil->first_hole]);
         e->parts[i] = (Parts){ hot, cold, data };
         hot += stencil->hot_size;
         cold += stencil->cold_size;
         data += align(stencil->data_size, 16);
-        size_veneers(e, stencil);
+        if (far) {
+            size_veneers(e, stencil);
+        }
     }
     e->hot_end = hot;
     e->stubs = hot + end_size() + cold;
@@ -381,9 +387,20 @@ write_leaving(uint8_t *at)
     return size + patch_sizes.leave;
 }
 
+static void
+find_ends_of_symbols(void)
+{
+    lowest_symbol = highest_symbol = stencil_symbols[0];
+    for (void *const *symbol = stencil_symbols; *symbol != NULL; symbol++) {
+        lowest_symbol = (uintptr_t)*symbol < (uintptr_t)lowest_symbol ? *symbol : lowest_symbol;
+        highest_symbol = (uintptr_t)*symbol > (uintptr_t)highest_symbol ? *symbol : highest_symbol;
+    }
+}
+
 static int
 make_leaving_block(void)
 {
+    find_ends_of_symbols();
     leaving_size = write_leaving(NULL);
     uint8_t *at = codemem_alloc(leaving_size);
     if (!at) {

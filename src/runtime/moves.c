@@ -24,6 +24,8 @@ place(Writer *w, uint32_t stencil)
         w->abort = stencil == NO_STENCIL ? ABORT_ASSIGN_STENCIL : ABORT_ASSIGN_CODE;
         return NULL;
     }
+    // emit.c will want it: the tables are too large to stay in the caches from trace to trace.
+    __builtin_prefetch(&stencils[stencil]);
     Placed *placed = &out->code[out->n_code++];
     placed->stencil = stencil;
     placed->exit = NO_EXIT;
