@@ -85,13 +85,15 @@ may_be_in_code(const State *s, const Step *step, int k)
 static void
 note_locs(State *s, AssignedExit *exit)
 {
-    for (unsigned i = 0; i < exit->n_locs; i++) {
-        RefLoc *at = &s->out->locs[exit->first_loc + i];
-        const Val *v = val_of(s, at->ref);
+    RefLoc *at = &s->out->locs[exit->first_loc], *end = at + exit->n_locs;
+    const Val *vals = s->vals;
+    uint32_t touched = 0;
+    for (; at < end; at++) {
+        const Val *v = &vals[at->ref];          // no constants
         bool choose_slot = s->random && v->slot >= 0 && (next_random(s) & 1);
         if (v->reg >= 0 && !choose_slot) {
             at->loc = reg_loc(v->reg);
-            s->touched |= 1u << v->reg;
+            touched |= 1u << v->reg;
         }
         else if (v->slot >= 0) {
             at->loc = LOC_SPILL + v->slot;
@@ -100,6 +102,7 @@ note_locs(State *s, AssignedExit *exit)
             s->w.abort = ABORT_ASSIGN_LOST;
         }
     }
+    s->touched |= touched;
 }
 
 // The step's exit, as the registers are now. Exits that share a snapshot need the same refs.
@@ -562,6 +565,9 @@ state_init(State *s, const Trace *t, const AssignOptions *options, Assignment *o
     Val none = { .reg = NO_REG, .home = NO_REG, .hint = NO_REG, .slot = NO_SLOT, .phi = NO_PHI };
     for (size_t i = 0; i < n_vals; i++) {
         s->vals[i] = none;
+    }
+    for (Ref ref = 1; ref < t->n_ins; ref++) {
+        s->vals[ref].flags = has_place(&t->ins[ref]) ? 0 : VAL_NOWHERE;
     }
     memset(s->snap_exit, 0, t->n_snaps * sizeof(uint16_t));
     return true;

@@ -14,7 +14,7 @@ typedef struct {
     unsigned n, room;
 } Collector;
 
-static void
+static inline void
 collect(Collector *c, Ref ref)
 {
     if (ref == NO_REF || ref_is_const(ref)) {
@@ -25,8 +25,8 @@ collect(Collector *c, Ref ref)
         return;
     }
     v->stamp = c->s->stamp;
-    const Ins *ins = &c->s->t->ins[ref];
-    if (!has_place(ins)) {
+    if (v->flags & VAL_NOWHERE) {
+        const Ins *ins = &c->s->t->ins[ref];
         for (int k = 0; k < uop_table[ins->op].n_inputs; k++) {
             collect(c, ins->in[k]);
         }
@@ -46,10 +46,11 @@ live_snapshot(State *s, uint16_t n, RefLoc *refs, unsigned room)
     const Snapshot *snap = &t->snaps[n];
     Collector c = { .s = s, .refs = refs, .room = room };
     s->stamp++;
-    for (uint32_t i = snap->first; i < snap->first + snap->count; i++) {
-        collect(&c, t->entries[i].ref);
-        if (t->entries[i].how == SLOT_STORE) {
-            collect(&c, t->entries[i].slot);
+    const SnapEntry *end = &t->entries[snap->first + snap->count];
+    for (const SnapEntry *e = &t->entries[snap->first]; e < end; e++) {
+        collect(&c, e->ref);
+        if (e->how == SLOT_STORE) {
+            collect(&c, e->slot);
         }
     }
     for (unsigned i = 0; i < snap->n_frames; i++) {

@@ -13,6 +13,7 @@ enum { NO_SLOT = -1, NEVER = 0xffff, NO_PHI = 0xffff };
 enum {
     VAL_PHI = 1,                        // left of a phi: changes at the jump back
     VAL_HOME_SLOT = 2,                  // such a phi, in its spill slot at LOOP
+    VAL_NOWHERE = 4,                    // has no place: its inputs stand for it
 };
 
 // What is known of one value: an instruction's result or a constant.

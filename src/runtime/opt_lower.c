@@ -118,6 +118,21 @@ mapped(const Lower *l, Ref ref)
     return ref == NO_REF || ref_is_const(ref) ? ref : l->map[ref];
 }
 
+// Does memory hold what the entry says anyway?
+static inline bool
+is_in_memory(const Lower *l, const SnapFrame *f, const SnapEntry *e)
+{
+    if (e->how != SLOT_TAKE && e->how != SLOT_NULL) {
+        return false;
+    }
+    Ref wanted = e->how == SLOT_NULL ? IN_MEMORY_NULL : e->ref;
+    if (e->frame == 0) {
+        return l->root[e->slot] == wanted && wanted != NO_REF;
+    }
+    return f->memory != NO_REF && e->slot < compat_code_nlocalsplus((PyCodeObject *)f->code)
+        && memory_holds(l, f->memory, e->slot) == wanted;
+}
+
 static uint16_t
 copy_snapshot(Lower *l, uint16_t old)
 {
@@ -146,23 +161,16 @@ copy_snapshot(Lower *l, uint16_t old)
         f.memory = mapped(l, f.memory);
         out->frames[out->n_frames++] = f;
     }
-    for (uint32_t i = 0; i < from->count; i++) {
-        SnapEntry e = t->entries[from->first + i];
-        if (e.how != SLOT_DROP && e.how != SLOT_PARAM) {
-            const SnapFrame *f = &t->frames[from->first_frame + e.frame];
-            Ref memory = f->memory;
-            bool is_local = e.slot < compat_code_nlocalsplus((PyCodeObject *)f->code);
-            if (e.frame == 0 || (memory != NO_REF && is_local)) {
-                Ref holds = memory_holds(l, e.frame == 0 ? NO_REF : memory, e.slot);
-                if (holds != NO_REF && (e.how == SLOT_NULL ? holds == IN_MEMORY_NULL : holds == e.ref)
-                    && e.how != SLOT_NEW) {
-                    continue;
-                }
-            }
+    SnapEntry *added = &out->entries[out->n_entries];
+    const SnapEntry *end = &t->entries[from->first + from->count];
+    for (const SnapEntry *e = &t->entries[from->first]; e < end; e++) {
+        if (!is_in_memory(l, &t->frames[from->first_frame + e->frame], e)) {
+            *added = *e;
+            added->ref = mapped(l, e->ref);
+            added++;
         }
-        e.ref = mapped(l, e.ref);
-        out->entries[out->n_entries++] = e;
     }
+    out->n_entries = (uint32_t)(added - out->entries);
     for (int i = 0; i < l->n_held; i++) {
         if (out->n_entries >= MAX_SNAP_ENTRIES) {
             l->abort = ABORT_TOO_MANY_SNAPSHOTS;

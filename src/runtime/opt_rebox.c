@@ -74,6 +74,9 @@ void
 opt_rebox(Trace *t)
 {
     static uint16_t uses[MAX_INS];
+    if (t->chain[UOP_DECREF_FLOAT] == NO_REF) {
+        return;
+    }
     count_uses(t, uses);
     for (Ref ref = 1; ref < t->n_ins; ref++) {
         Ins *store = &t->ins[ref];
