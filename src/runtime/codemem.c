@@ -95,6 +95,14 @@ heap_fini(Heap *heap)
     }
 }
 
+static int sharing;
+
+void
+codemem_share_pages(int on)
+{
+    sharing = on;
+}
+
 int
 codemem_init(size_t limit, const void *near)
 {
@@ -111,7 +119,7 @@ codemem_init(size_t limit, const void *near)
         return -1;
     }
     uint8_t *middle = memory.start + limit;
-    bool done = heap_init(&memory.code, memory.start + pages_head(), middle, pages_unit());
+    bool done = heap_init(&memory.code, memory.start + pages_head(), middle, sharing ? LINE : pages_unit());
     if (!heap_init(&memory.links, middle, middle + links, sizeof(void *)) || !done) {
         snprintf(memory.error, sizeof(memory.error), "cannot reserve memory for code: out of memory");
         codemem_fini();
@@ -283,8 +291,9 @@ int
 codemem_begin_write(uint8_t *at, size_t size)
 {
     Heap *code = &memory.code;
-    bool prepared = code->unit == pages_size() && at >= code->written;
-    return prepared ? heap_prepare(code, at + size, CODE_AHEAD) : pages_begin_write(at, size);
+    bool shared = code->unit < pages_size();
+    return !shared && at >= code->written ? heap_prepare(code, at + size, CODE_AHEAD)
+                                          : pages_begin_write(at, size, shared);
 }
 
 int

@@ -13,6 +13,7 @@ typedef struct { size_t reserved, used, limit; unsigned blocks; } CodememStats;
 // Nothing is committed yet. 0 or -1; on failure codemem_error() says why in one line.
 int codemem_init(size_t limit, const void *near);
 const char *codemem_error(void);
+void codemem_share_pages(int on);                   // for tests: from codemem_init on as if pages were large
 // Is `target` in reach of a call from everywhere in code memory?
 int codemem_reaches(const void *target);
 void codemem_reach_nothing(int on);                 // for tests: as if all targets were too far

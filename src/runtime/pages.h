@@ -6,6 +6,7 @@
 #ifndef JITPATCH_PAGES_H
 #define JITPATCH_PAGES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,7 +24,8 @@ size_t pages_unit(void);
 // Memory never used so far becomes plain data, writable and not executable: 0 or -1. For what is not
 // code; and for code where pages_unit() says so, which is published by pages_end_write alone.
 int pages_prepare(uint8_t *at, size_t size);
-int pages_begin_write(uint8_t *at, size_t size);        // writable from here on; 0 or -1
+// Writable from here on, 0 or -1. `shared`: there may be other code in these pages.
+int pages_begin_write(uint8_t *at, size_t size, bool shared);
 int pages_end_write(uint8_t *at, size_t size);          // executable, instruction cache clean
 
 #endif

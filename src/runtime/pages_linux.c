@@ -5,7 +5,6 @@
 
 #include "pages_posix.h"
 
-#include <stdbool.h>
 #include <sys/mman.h>
 
 #ifndef MADV_POPULATE_WRITE
@@ -64,9 +63,8 @@ pages_prepare(uint8_t *at, size_t size)
 }
 
 int
-pages_begin_write(uint8_t *at, size_t size)
+pages_begin_write(uint8_t *at, size_t size, bool shared)
 {
-    bool shared = pages_unit() < pages_size();
     return shared && try_spare_page() < 0 ? -1 : pages_protect(at, size, PROT_READ | PROT_WRITE);
 }
 

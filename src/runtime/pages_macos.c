@@ -57,8 +57,9 @@ pages_prepare(uint8_t *at, size_t size)
 }
 
 int
-pages_begin_write(uint8_t *at, size_t size)
+pages_begin_write(uint8_t *at, size_t size, bool shared)
 {
+    (void)shared;
     if (!has_switch()) {
         return pages_protect(at, size, PROT_READ | PROT_WRITE);
     }

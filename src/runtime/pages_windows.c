@@ -99,8 +99,9 @@ pages_prepare(uint8_t *at, size_t size)
 
 // Pages are committed when they are first written; committing them again changes nothing.
 int
-pages_begin_write(uint8_t *at, size_t size)
+pages_begin_write(uint8_t *at, size_t size, bool shared)
 {
+    (void)shared;
     DWORD old;
     return VirtualAlloc(at, size, MEM_COMMIT, PAGE_READWRITE)
            && VirtualProtect(at, size, PAGE_READWRITE, &old) ? 0 : -1;

@@ -414,12 +414,26 @@ hand_made(void)
     test_access();
 }
 
+static void
+begin(int share_pages)
+{
+    codemem_share_pages(share_pages);
+    if (codemem_init(64 << 20, (void *)begin)) {
+        die("%s", codemem_error());
+    }
+}
+
+static void
+end(void)
+{
+    emit_fini();
+    codemem_fini();
+}
+
 int
 main(int argc, char **argv)
 {
-    if (codemem_init(64 << 20, (void *)main)) {
-        die("%s", codemem_error());
-    }
+    begin(0);
     if (argc == 4 && !strcmp(argv[1], "random")) {
         random_trees(strtoul(argv[2], NULL, 0), strtoul(argv[3], NULL, 0));
     }
@@ -428,9 +442,11 @@ main(int argc, char **argv)
     }
     else {
         hand_made();
+        end();
+        begin(1);
+        hand_made();
     }
-    emit_fini();
-    codemem_fini();
+    end();
     printf("ok\n");
     return 0;
 }
