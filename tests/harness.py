@@ -2,7 +2,8 @@
 
 A *mode* is a set of jitpatch options. `JITPATCH_TEST_MODES` chooses among them (comma-separated names),
 `JITPATCH_TEST_OPTIONS` ("max_trace=20,side_threshold=1") is added to each: so a hostile build or a new
-option needs no change here. `JITPATCH_TEST_PYTHON` names another interpreter than the running one.
+option needs no change here. `JITPATCH_TEST_PYTHON` names another interpreter than the running one,
+`JITPATCH_TEST_EMULATED` says that it runs in an emulator: what depends on times is left out.
 """
 
 from __future__ import annotations

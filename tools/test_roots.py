@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import functools
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -99,6 +100,8 @@ def test(name: str, arguments: list[str], python: Path) -> int:
     inside = ["/venv/bin/python", "-c", pytest, "-q", "-p", "no:cacheprovider", *arguments]
     command = 'cd /src && PATH=/venv/bin:/usr/bin:/bin PYTHONDONTWRITEBYTECODE=1 exec "$@"'
     settings = {name: value for name, value in os.environ.items() if name != "JITPATCH_COVERAGE"}  # a path outside
+    if ROOTS[name][1] == "arm64" and platform.machine() != "aarch64":
+        settings["JITPATCH_TEST_EMULATED"] = "1"
     return subprocess.run([HERE / "in_root.sh", root, "sh", "-c", command, "sh", *inside], env=settings).returncode
 
 

@@ -16,6 +16,7 @@ if not jitpatch.is_available():
     pytest.skip(f"{jitpatch.why_unavailable()}", allow_module_level=True)
 
 LOST = "timed with compiled code and without, and not faster with it"
+needs_real_times = pytest.mark.skipif("JITPATCH_TEST_EMULATED" in os.environ, reason="the times of an emulator are others")
 
 
 @pytest.fixture
@@ -66,6 +67,7 @@ def entries(function):
     return sum(executor.entered for executor in jitpatch.executors(function))
 
 
+@needs_real_times
 def test_a_function_that_only_costs_is_left_alone(jit):
     jit(trial_starts=50, force_exit=1)          # every entry leaves at once
     step = lost(STEP, "step", 5, 10000)
@@ -74,11 +76,13 @@ def test_a_function_that_only_costs_is_left_alone(jit):
     assert entries(step) == entered
 
 
+@needs_real_times
 def test_so_are_the_loops_of_a_function(jit):
     jit(trial_starts=50, force_exit=1)
     lost(LOOP, "total", 40, 20000)
 
 
+@needs_real_times
 def test_so_is_a_generator(jit):
     jit(trial_starts=50, force_exit=1)
     lost(ODD, "odd", (2, 4, 6) * 20, 20000)
@@ -104,6 +108,7 @@ def test_no_trial_without_the_option(jit):
     assert LOST not in calls(fresh(STEP, "step"), 5, 10000).aborts
 
 
+@needs_real_times
 def test_there_is_another_chance():
     """In a process of its own: the pauses grow."""
     source = f"""
