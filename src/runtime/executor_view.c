@@ -65,7 +65,15 @@ bytecode_of(Place place)
 
 PyDoc_STRVAR(uops_doc,
 "uops(optimised=True)\n--\n\n"
-"The trace as text, after optimising; or as it was recorded, empty if the option text is off.");
+"The trace as text, after optimising; or as it was recorded, if the option text was on then (else RuntimeError).");
+
+// What only the option text has the JIT keep.
+static PyObject *
+not_kept(const char *what)
+{
+    PyErr_Format(PyExc_RuntimeError, "%s of this trace was not kept: switch the JIT on with the option text=1", what);
+    return NULL;
+}
 
 static PyObject *
 view_uops(PyObject *self, PyObject *args, PyObject *kwargs)
@@ -78,6 +86,9 @@ view_uops(PyObject *self, PyObject *args, PyObject *kwargs)
     Executor *ex = view(self);
     if (ex->code == NULL) {             // the snapshots name a code object that has died
         return PyUnicode_FromString("");
+    }
+    if (!optimised && ex->recorded == NULL) {
+        return not_kept("the recorded form");
     }
     char *text = optimised ? trace_text_of(ex) : trace_text_packed(ex->recorded);
     PyObject *result = PyUnicode_FromString(text == NULL ? "" : text);
@@ -138,12 +149,15 @@ view_machine_code(PyObject *self, PyObject *Py_UNUSED(ignored))
 PyDoc_STRVAR(stencils_doc,
 "stencils()\n--\n\n"
 "What the machine code is made of: a list of (offset, number of the stencil, number of the\n"
-"instruction in uops() it is for, or 0). Empty if the option text is off.");
+"instruction in uops() it is for, or 0). RuntimeError if the option text was off.");
 
 static PyObject *
 view_stencils(PyObject *self, PyObject *Py_UNUSED(ignored))
 {
     Executor *ex = view(self);
+    if (ex->n_pieces == 0 && ex->machine_code != NULL) {
+        return not_kept("what the machine code is made of");
+    }
     PyObject *list = PyList_New(0);
     for (uint32_t i = 0; list != NULL && i < ex->n_pieces; i++) {
         const Piece *piece = &ex->pieces[i];
