@@ -493,6 +493,71 @@ begin_bytecode(Recorder *r, int offset)
     }
 }
 
+// The interpreter is about to execute the bytecode at `offset`, on the path.
+static void
+record_bytecode(Recorder *r, Frame *frame, PyCodeObject *code, int offset)
+{
+    begin_bytecode(r, offset);
+    if (r->b.abort == ABORT_NONE && r->n_frames == 1) {
+        if (r->parent == NULL && code == r->anchor_code && offset == r->anchor && r->bytecodes > 0) {
+            // A version of this loop for the types that the first turn has led to, if there is one.
+            if (!try_link(r, offset)) {
+                close_loop(r);
+            }
+            return;
+        }
+        if (r->bytecodes > 0 && try_link(r, offset)) {
+            return;
+        }
+    }
+    if (r->b.abort == ABORT_NONE && offset != r->ran_loop && try_run_loop(r, offset)) {
+        r->ran_loop = offset;           // its own exit may lead to its head again
+        if (r->b.abort != ABORT_NONE) {
+            record_abort(r->b.abort);
+        }
+        return;
+    }
+    r->ran_loop = -1;
+    if (++r->bytecodes > jit.params.max_bytecodes || r->bytecodes == jit.params.abort_at) {
+        give_up(r, ABORT_TOO_LONG);
+    }
+    if (r->b.abort == ABORT_NONE) {
+        if (compat_decode(code, offset, &r->now) < 0) {
+            PyErr_Clear();
+            give_up(r, ABORT_MEMORY);
+        }
+    }
+    if (r->b.abort == ABORT_NONE) {
+        r->start_offset = offset;
+        r->now_frame = frame;
+        r->expect = r->now.next;
+        record_functions[r->now.op](r, &r->now);
+    }
+    if (r->b.abort != ABORT_NONE) {
+        record_abort(r->b.abort);
+    }
+    else if (r->returned) {
+        install(r, NULL, NO_SNAP);
+    }
+    else if (r->ended) {
+        end_with_exit(r);
+    }
+}
+
+// Compiled code was entered by the event of a jump, and left with the frame at that same jump, where
+// this side trace begins. The interpreter just takes the jump then: the first bytecode that we hear
+// of is its target.
+static bool
+has_jumped(const Recorder *r, PyCodeObject *code, int offset)
+{
+    Instr jump;
+    if (r->parent == NULL || r->bytecodes > 0 || compat_decode(code, r->expect, &jump) < 0) {
+        PyErr_Clear();
+        return false;
+    }
+    return jump.op == BC_JUMP_BACKWARD && jump.target == offset;
+}
+
 void
 record_instruction(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int offset)
 {
@@ -539,52 +604,14 @@ record_instruction(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int 
         }
     }
     if (r->expect >= 0 && offset != r->expect) {
-        record_abort(ABORT_EXCEPTION);
-        return;
-    }
-    begin_bytecode(r, offset);
-    if (r->b.abort == ABORT_NONE && r->n_frames == 1) {
-        if (r->parent == NULL && code == r->anchor_code && offset == r->anchor && r->bytecodes > 0) {
-            // A version of this loop for the types that the first turn has led to, if there is one.
-            if (!try_link(r, offset)) {
-                close_loop(r);
-            }
+        if (!has_jumped(r, code, offset)) {
+            record_abort(ABORT_EXCEPTION);
             return;
         }
-        if (r->bytecodes > 0 && try_link(r, offset)) {
+        record_bytecode(r, frame, code, r->expect);
+        if (jit.recorder != r || r->expect != offset) {
             return;
         }
     }
-    if (r->b.abort == ABORT_NONE && offset != r->ran_loop && try_run_loop(r, offset)) {
-        r->ran_loop = offset;           // its own exit may lead to its head again
-        if (r->b.abort != ABORT_NONE) {
-            record_abort(r->b.abort);
-        }
-        return;
-    }
-    r->ran_loop = -1;
-    if (++r->bytecodes > jit.params.max_bytecodes || r->bytecodes == jit.params.abort_at) {
-        give_up(r, ABORT_TOO_LONG);
-    }
-    if (r->b.abort == ABORT_NONE) {
-        if (compat_decode(code, offset, &r->now) < 0) {
-            PyErr_Clear();
-            give_up(r, ABORT_MEMORY);
-        }
-    }
-    if (r->b.abort == ABORT_NONE) {
-        r->start_offset = offset;
-        r->now_frame = frame;
-        r->expect = r->now.next;
-        record_functions[r->now.op](r, &r->now);
-    }
-    if (r->b.abort != ABORT_NONE) {
-        record_abort(r->b.abort);
-    }
-    else if (r->returned) {
-        install(r, NULL, NO_SNAP);
-    }
-    else if (r->ended) {
-        end_with_exit(r);
-    }
+    record_bytecode(r, frame, code, offset);
 }

@@ -1,5 +1,7 @@
 """When side traces are grown, and when no more are."""
 
+import os
+
 import pytest
 
 import jitpatch
@@ -51,3 +53,33 @@ def test_ints_too_big_for_floats_do_not_grow_traces(jit):  # noqa: F811
 
     assert f() == 600
     assert len(hot(f, calls=3)) < 30
+
+
+def test_a_side_trace_may_begin_at_the_jump_that_compiled_code_was_entered_by(jit):  # noqa: F811
+    class Loud:
+        def __del__(self):
+            seen.append(len(seen))
+
+    seen = []
+
+    def f(things):
+        for _ in things:
+            Loud()
+
+    hot(f, range(30), calls=3)
+    assert seen == list(range(90))
+    entered = sum(ex.entered for ex in jitpatch.executors(f))
+    f(range(100))
+    assert seen == list(range(190))
+    assert sum(ex.entered for ex in jitpatch.executors(f)) - entered < 5      # not once a turn
+
+
+def test_a_file_status_is_dropped_in_the_loop(jit):  # noqa: F811
+    def f():
+        for path in map(str, [os.curdir] * 30):
+            os.stat(path)
+
+    hot(f, calls=3)
+    entered = sum(ex.entered for ex in jitpatch.executors(f))
+    f()
+    assert sum(ex.entered for ex in jitpatch.executors(f)) - entered < 5
