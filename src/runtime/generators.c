@@ -56,35 +56,31 @@ trace_for(PyThreadState *tstate, Frame *frame, int consumer)
     return fitting_executor(tstate, frame, cache[i].ex);
 }
 
-// Compiled code for it is about to be entered: may it be? A generator that has not begun is a start
-// of its code.
+// Compiled code for it is about to be entered: may it be? Asked for one value, that is a run of its code;
+// to a consumer, all values are.
 static bool
-may_enter(PyThreadState *tstate, PyObject *generator, PyCodeObject *code)
+may_enter(PyThreadState *tstate, PyObject *generator, Frame *frame, bool consumed)
 {
-    bool new = compat_generator_is_new(generator);
-    if (!new && !trial.refusing) {
+    if (consumed && !trial.refusing && !compat_generator_is_new(generator)) {
         return true;
     }
-    CodeInfo *info = info_need(code);
-    if (new && trial_wanted(info)) {
-        trial_arrive(info, compat_current_frame(tstate));
+    CodeInfo *info = info_need(compat_frame_code(frame));
+    if (trial_wanted(info)) {
+        if (!consumed) {
+            trial_arrive(info, frame, compat_current_frame(tstate));
+        }
+        else if (compat_generator_is_new(generator)) {
+            trial_arrive_consumed(info, compat_current_frame(tstate));
+        }
     }
-    return !trial_refuses(info);
+    bool refused = trial_refuses(info);
+    trial.events += refused;
+    return !refused;
 }
 
-PyObject *
-generator_next(PyObject *generator, Consumer *consumer)
+static PyObject *
+resume(PyThreadState *tstate, PyObject *generator, Frame *frame, Executor *ex, Consumer *consumer)
 {
-    PyThreadState *tstate = PyThreadState_GET();
-    Frame *frame = compat_generator_frame(generator);
-    if (!jit.enabled || tstate->interp != served || !compat_generator_may_run(tstate, generator)) {
-        return interpreter_next(generator);
-    }
-    Executor *ex = trace_for(tstate, frame, consumer == NULL ? CONSUMER_NONE : consumer->kind);
-    PyCodeObject *code = compat_frame_code(frame);
-    if (ex == NULL || compat_watched_now(tstate, code) || !may_enter(tstate, generator, code)) {
-        return interpreter_next(generator);
-    }
     compat_generator_link(tstate, generator);
     bool ended;
     PyObject *value = run_to_yield(tstate, frame, ex, consumer, &ended);
@@ -101,6 +97,26 @@ generator_next(PyObject *generator, Consumer *consumer)
     PyObject *exc = PyErr_GetRaisedException();
     executor_sweep();
     PyErr_SetRaisedException(exc);
+    return value;
+}
+
+PyObject *
+generator_next(PyObject *generator, Consumer *consumer)
+{
+    PyThreadState *tstate = PyThreadState_GET();
+    Frame *frame = compat_generator_frame(generator);
+    if (!jit.enabled || tstate->interp != served || !compat_generator_may_run(tstate, generator)) {
+        return interpreter_next(generator);
+    }
+    Executor *ex = trace_for(tstate, frame, consumer == NULL ? CONSUMER_NONE : consumer->kind);
+    if (ex == NULL || compat_watched_now(tstate, compat_frame_code(frame))) {
+        return interpreter_next(generator);
+    }
+    bool enter = may_enter(tstate, generator, frame, consumer != NULL);
+    PyObject *value = enter ? resume(tstate, generator, frame, ex, consumer) : interpreter_next(generator);
+    if (trial.frame != NULL) {
+        trial_depart(frame, false);
+    }
     return value;
 }
 

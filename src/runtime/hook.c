@@ -5,7 +5,7 @@
 // it asked for, and goes to the recorder. Callbacks are C functions and never raise.
 //
 // PY_START comes when a function starts: it counts, too, enters the function's trace, or has one
-// recorded.
+// recorded. PY_RETURN and PY_YIELD come for the one code object whose runs are being timed (trial.c).
 //
 // Counters and traces are in anchors.c. A jump that is of no use to us (forward, or to a loop given up for good)
 // answers DISABLE and costs nothing from then on.
@@ -28,6 +28,7 @@ static struct {
     PyObject *set_local_events;
     PyCodeObject **watched;     // code objects with INSTRUCTION events on (strong)
     size_t n_watched, room;
+    PyCodeObject *timed;        // has PY_RETURN and PY_YIELD events on (borrowed)
 } hook;
 
 enum { OPTIMIZER_ID = 5, RETRY_TURNS = 16 };
@@ -161,6 +162,27 @@ is_observed(PyThreadState *tstate, CodeInfo *info)
     return false;
 }
 
+// What a trial times: a run from its start on or, where starts are not heard, from its first turn on.
+static void
+run_begins(CodeInfo *info, bool has_started)
+{
+    Frame *frame = compat_current_frame(PyThreadState_GET());
+    if (frame != NULL && !compat_frame_is_c_entry(frame) && compat_frame_code(frame) == info->code
+        && (has_started || trial.frame != frame)) {
+        trial_arrive(info, frame, compat_frame_previous(frame));
+    }
+}
+
+// Compiled code has been left: with the function's result, or an exception that nothing handles there?
+static void
+run_may_be_over(Frame *frame, PyCodeObject *code)
+{
+    ptrdiff_t offset = trial.frame != frame ? 0 : compat_frame_ip(frame) - compat_code_start(code);
+    if (offset < 0 || offset >= Py_SIZE(code)) {
+        trial_depart(frame, false);
+    }
+}
+
 // A backward jump to `to` is about to be taken. true: never tell us again.
 static bool
 loop_turn(PyCodeObject *code, int to)
@@ -178,7 +200,11 @@ loop_turn(PyCodeObject *code, int to)
         if (trial_lost(info)) {
             return true;
         }
+        if (trial_wanted(info) && (code->co_flags & CO_OPTIMIZED) != 0) {
+            run_begins(info, false);
+        }
         if (trial_refuses(info)) {
+            trial.events++;
             return false;
         }
     }
@@ -214,6 +240,7 @@ loop_turn(PyCodeObject *code, int to)
     if (anchor->newest != NULL) {
         if (enter(tstate, frame, anchor->newest)) {
             record_loop_left(frame);
+            run_may_be_over(frame, code);
             return false;
         }
         // None of its traces is for this frame (another module's globals, say): as if there were
@@ -272,6 +299,7 @@ function_start(CodeInfo *info)
             return false;
         }
         if (enter(tstate, frame, anchor->newest)) {
+            run_may_be_over(frame, code);
             return anchor->blacklisted;
         }
         // No trace of it is for this frame's globals.
@@ -286,15 +314,6 @@ function_start(CodeInfo *info)
         PyErr_Clear();
     }
     return false;
-}
-
-static void
-function_arrives(CodeInfo *info)
-{
-    Frame *frame = compat_current_frame(PyThreadState_GET());
-    if (frame != NULL && !compat_frame_is_c_entry(frame) && compat_frame_code(frame) == info->code) {
-        trial_arrive(info, compat_frame_previous(frame));
-    }
 }
 
 // PY_START(code, offset): offset in bytes.
@@ -314,7 +333,7 @@ on_start(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_t nargs)
         anchor_first_start(info);
     }
     if (trial_wanted(info) && anchor_is_plain_function(info->code)) {
-        function_arrives(info);
+        run_begins(info, true);
     }
     // The usual start of an interpreted function ends here.
     if (function->newest == NULL && !function->blacklisted
@@ -397,6 +416,14 @@ on_instruction(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_t narg
     Py_RETURN_NONE;
 }
 
+// PY_RETURN(code, offset, value), PY_YIELD(code, offset, value)
+static PyObject *
+on_end(PyObject *Py_UNUSED(self), PyObject *const *Py_UNUSED(args), Py_ssize_t Py_UNUSED(nargs))
+{
+    trial_depart(compat_current_frame(PyThreadState_GET()), true);
+    Py_RETURN_NONE;
+}
+
 static int
 set_local_events(PyCodeObject *code, int events)
 {
@@ -405,6 +432,34 @@ set_local_events(PyCodeObject *code, int events)
     Py_XDECREF(done);
     PyErr_Clear();              // out of memory, or the tool id was taken from us
     return done == NULL ? -1 : 0;
+}
+
+static int
+events_of(PyCodeObject *code)
+{
+    return (is_watched(code) ? EVENT(INSTRUCTION) : 0)
+           | (code == hook.timed ? EVENT(PY_RETURN) | EVENT(PY_YIELD) : 0);
+}
+
+void
+hook_timed_is_gone(void)
+{
+    hook.timed = NULL;
+}
+
+void
+hook_report_ends(PyCodeObject *code)
+{
+    PyCodeObject *before = hook.timed;
+    PyObject *exc = PyErr_GetRaisedException();
+    hook.timed = code;
+    if (before != NULL && before != code) {
+        set_local_events(before, events_of(before));
+    }
+    if (code != NULL) {
+        set_local_events(code, events_of(code));
+    }
+    PyErr_SetRaisedException(exc);
 }
 
 int
@@ -423,7 +478,7 @@ hook_watch_code(PyCodeObject *code)
         hook.room = room;
     }
     PyObject *exc = PyErr_GetRaisedException();
-    int done = hook.installed ? set_local_events(code, EVENT(INSTRUCTION)) : -1;
+    int done = hook.installed ? set_local_events(code, EVENT(INSTRUCTION) | events_of(code)) : -1;
     PyErr_SetRaisedException(exc);
     if (done == 0) {
         hook.watched[hook.n_watched++] = (PyCodeObject *)Py_NewRef(code);
@@ -437,7 +492,7 @@ hook_unwatch_all(void)
     PyObject *exc = PyErr_GetRaisedException();
     while (hook.n_watched > 0) {
         PyCodeObject *code = hook.watched[--hook.n_watched];
-        set_local_events(code, 0);
+        set_local_events(code, events_of(code));
         Py_DECREF(code);
     }
     PyErr_SetRaisedException(exc);
@@ -448,6 +503,7 @@ hook_unwatch_all(void)
 static PyMethodDef callbacks[] = {
     {"on_jump", (PyCFunction)(void (*)(void))on_jump, METH_FASTCALL, NULL},
     {"on_start", (PyCFunction)(void (*)(void))on_start, METH_FASTCALL, NULL},
+    {"on_end", (PyCFunction)(void (*)(void))on_end, METH_FASTCALL, NULL},
     {"on_instruction", (PyCFunction)(void (*)(void))on_instruction, METH_FASTCALL, NULL},
     {NULL, NULL, 0, NULL},
 };
@@ -509,6 +565,10 @@ give_up_tool_id(void)
     PyErr_Clear();
     register_callback(NULL, EVENT(INSTRUCTION));
     PyErr_Clear();
+    register_callback(NULL, EVENT(PY_RETURN));
+    PyErr_Clear();
+    register_callback(NULL, EVENT(PY_YIELD));
+    PyErr_Clear();
     Py_XDECREF(PyObject_CallMethod(jit.monitoring, "free_tool_id", "i", OPTIMIZER_ID));
     PyErr_Clear();
     PyErr_SetRaisedException(exc);
@@ -567,7 +627,9 @@ hook_enable(void)
     }
     if (register_callback(&callbacks[0], EVENT(JUMP)) < 0
         || register_callback(&callbacks[1], EVENT(PY_START)) < 0
-        || register_callback(&callbacks[2], EVENT(INSTRUCTION)) < 0
+        || register_callback(&callbacks[2], EVENT(PY_RETURN)) < 0
+        || register_callback(&callbacks[2], EVENT(PY_YIELD)) < 0
+        || register_callback(&callbacks[3], EVENT(INSTRUCTION)) < 0
         || set_events(EVENT(JUMP) | EVENT(PY_START)) < 0) {
         give_up_tool_id();
         return -1;
@@ -589,8 +651,8 @@ hook_disable(void)
         return;
     }
     hook.installed = false;
-    trial_forget(NULL);
     bool ours = still_ours();
+    trial_forget(NULL);
     hook_unwatch_all();
     if (ours) {
         give_up_tool_id();

@@ -4,16 +4,22 @@
 // a trace says whether that comes in again: paths that leave early, objects that are made only at
 // exits, short loops each have costs of their own. So, once a code object with traces has started some
 // hundred times, its next starts are dealt out in rounds of a few, alternately with its traces and
-// without, and the CPU time from round to round is taken. That is all the thread's time, with what the
-// traces cost elsewhere. If the fastest round with traces is slower than the fastest one without, and
-// most pairs of rounds say the same, the code is left to the interpreter.
+// without, and the time of its runs is taken, round by round. If the fastest round with traces is slower
+// than the fastest one without, and most pairs of rounds say the same, the code is left to the interpreter.
+//
+// A run is what is done alike with traces and without: from the start of a function, or the first turn of its
+// loop, to its return; of a generator, to its next yield. The interpreter reports the end (hook.c). What goes
+// on between runs is not timed: code that has a small share of the program's time is judged as surely as
+// code that has a large one. Only generators whose values a consumer takes (consumers.c) are timed as a
+// whole, by the thread's CPU time from start to start: how many values compiled code hands over at a
+// time is its own affair.
 //
 // Three things make the rounds alike:
 //  - One code object is tried at a time, and nothing is recorded meanwhile: rounds in which something
 //    was, or the thread changed, are taken again.
-//  - Only outermost starts count: compiled code calls itself without our hearing of it.
-//  - In rounds without traces the interpreter still reports every start and turn, which it would not if
-//    the code were left alone: that is taken off (EVENT_NS).
+//  - Only outermost runs count: compiled code calls itself without our hearing of it.
+//  - What the interpreter reports on our behalf, but would not if the code were left alone, is taken off
+//    (EVENT_NS), and what it would go on reporting if it were not is added.
 //
 // That code loses is held until all events are switched on again (hook.c), that it pays until another
 // root trace of it comes; then there is another trial.
@@ -25,20 +31,24 @@
 enum {
     PAIRS = 8,                  // of rounds, one with traces, one without
     STARTS = 32,                // in a round
+    MOST_LOST = 8 * STARTS,     // in a row that end in an exception, or are never heard to end
     EVENT_NS = 14,              // what a callback that does nothing costs, at least
     LONG_ROUND_NS = 20000000,   // such runs are so long that entering is no matter
     MAX_LONG_ROUNDS = 3,
     MAX_ROUNDS = 8 * PAIRS,     // with those taken again
     MOST_FRAMES = 100,          // looked through for the same code
     PATIENCE = 2000,            // starts of others while a round waits for its next one
+    MOST_TRIALS = 10,           // each needs twice as many starts as the one before
 };
 
 Trial trial;
 
 static struct {
-    unsigned round, taken, in_round, long_rounds, others;
+    bool whole;                 // all that the thread does is timed
+    unsigned round, taken, in_round, long_rounds, others, lost;
     const PyThreadState *thread;
-    uint64_t start;             // of the round, in ns
+    uint64_t start;             // of the round, or of the run, in ns
+    uint64_t spent;             // in runs of this round, in ns
     uint64_t recordings;        // begun until then
     uint64_t ns[2][PAIRS];      // [without traces]
     uint32_t chance;            // counts calls of trial_new_chance
@@ -65,23 +75,34 @@ end_trial(CodeInfo *info, Verdict verdict)
 {
     info->verdict = (uint8_t)verdict;
     info->chance = now.chance;
-    trial.info = NULL;
-    trial.refusing = false;
+    info->trials = 0;
+    trial_forget(NULL);
+}
+
+// Half of the pairs are enough if they all say the same.
+static bool
+is_clear(void)
+{
+    int slower = 0;
+    for (int pair = 0; pair < PAIRS / 2; pair++) {
+        slower += now.ns[0][pair] > now.ns[1][pair];
+    }
+    return now.round == PAIRS && (slower == 0 || slower == PAIRS / 2);
 }
 
 static Verdict
 judge(void)
 {
     uint64_t least[2] = {UINT64_MAX, UINT64_MAX};
-    int slower = 0;
-    for (int pair = 0; pair < PAIRS; pair++) {
+    int slower = 0, pairs = (int)now.round / 2;
+    for (int pair = 0; pair < pairs; pair++) {
         for (int without = 0; without < 2; without++) {
             uint64_t ns = now.ns[without][pair];
             least[without] = ns < least[without] ? ns : least[without];
         }
         slower += now.ns[0][pair] > now.ns[1][pair];
     }
-    return slower > PAIRS * 2 / 3 && least[0] > least[1] + least[1] / 50 ? VERDICT_LOSES : VERDICT_PAYS;
+    return slower > pairs * 2 / 3 && least[0] > least[1] + least[1] / 50 ? VERDICT_LOSES : VERDICT_PAYS;
 }
 
 static void
@@ -89,17 +110,19 @@ begin_round(void)
 {
     trial.refusing = is_without(now.round);
     trial.events = 0;
+    trial.frame = NULL;
     now.in_round = 0;
+    now.spent = 0;
     now.recordings = jit.stats.recordings;
     now.thread = PyThreadState_GET();
-    now.start = thread_ns();
+    now.start = now.whole ? thread_ns() : 0;
 }
 
 static void
 end_round(CodeInfo *info)
 {
-    uint64_t ns = thread_ns() - now.start, silent = (uint64_t)EVENT_NS * trial.events;
-    bool without = trial.refusing;
+    uint64_t ns = now.whole ? thread_ns() - now.start : now.spent;
+    uint64_t silent = (uint64_t)EVENT_NS * trial.events;
     bool disturbed = jit.recorder != NULL || now.recordings != jit.stats.recordings
                      || now.thread != PyThreadState_GET();
     now.long_rounds += !disturbed && ns > LONG_ROUND_NS;
@@ -108,10 +131,10 @@ end_round(CodeInfo *info)
         return;
     }
     if (!disturbed) {
-        now.ns[without][now.round / 2] = without && ns > silent ? ns - silent : ns;
+        now.ns[trial.refusing][now.round / 2] = ns > silent ? ns - silent : ns;
         now.round++;
     }
-    if (now.round < 2 * PAIRS) {
+    if (now.round < 2 * PAIRS && !is_clear()) {
         begin_round();
         return;
     }
@@ -139,26 +162,77 @@ is_outermost(const CodeInfo *info, Frame *caller)
     return false;
 }
 
-void
-trial_arrive(CodeInfo *info, Frame *caller)
+// true: it is this code object that is being tried.
+static bool
+take_part(CodeInfo *info, bool whole)
 {
     if (trial.info != NULL && trial.info != info && ++now.others > PATIENCE) {
-        trial_forget(trial.info);       // it hardly starts any more
+        trial_forget(NULL);             // its runs hardly ever begin, or end
     }
-    if (trial.info == NULL && jit.params.trial_starts > 0 && ++info->starts >= (uint32_t)jit.params.trial_starts) {
+    if (trial.info == NULL && jit.params.trial_starts > 0
+        && ++info->starts >= (uint64_t)jit.params.trial_starts << info->trials) {
         info->starts = 0;
+        info->trials += info->trials < MOST_TRIALS;
         trial.info = info;
-        now.round = now.taken = now.long_rounds = now.others = 0;
+        now.whole = whole;
+        now.round = now.taken = now.long_rounds = now.others = now.lost = 0;
         begin_round();
-        return;
+        if (!whole) {
+            hook_report_ends(info->code);
+        }
+        return false;                   // this run has begun
     }
-    if (trial.info != info) {
-        return;
+    if (trial.info != info || now.whole != whole) {
+        return false;
     }
     now.others = 0;
-    trial.events += trial.refusing;
-    if (is_outermost(info, caller) && ++now.in_round == STARTS) {
-        end_round(info);
+    return true;
+}
+
+void
+trial_arrive(CodeInfo *info, Frame *frame, Frame *caller)
+{
+    if (!take_part(info, false)) {
+        return;
+    }
+    if (!is_outermost(info, caller)) {
+        trial.events += trial.refusing;
+        return;
+    }
+    if (++now.lost > MOST_LOST) {
+        end_trial(info, VERDICT_PAYS);
+        return;
+    }
+    now.spent += trial.refusing ? 0 : EVENT_NS;
+    trial.frame = frame;
+    now.start = now_ns();
+}
+
+void
+trial_depart(Frame *frame, bool reported)
+{
+    if (trial.frame == NULL) {
+        return;
+    }
+    trial.events += reported;
+    if (trial.frame == frame) {
+        now.spent += now_ns() - now.start;
+        now.lost = 0;
+        trial.frame = NULL;
+        if (++now.in_round == STARTS) {
+            end_round(trial.info);
+        }
+    }
+}
+
+void
+trial_arrive_consumed(CodeInfo *info, Frame *caller)
+{
+    if (take_part(info, true)) {
+        trial.events += trial.refusing;
+        if (is_outermost(info, caller) && ++now.in_round == STARTS) {
+            end_round(info);
+        }
     }
 }
 
@@ -167,17 +241,26 @@ trial_prepare(CodeInfo *info)
 {
     info->has_traces = true;
     info->starts = 0;
+    info->trials = 0;
     if (info->verdict == VERDICT_PAYS) {
         info->verdict = VERDICT_OPEN;
     }
 }
 
 void
-trial_forget(const CodeInfo *info)
+trial_forget(const CodeInfo *dead)
 {
-    if (info == NULL || trial.info == info) {
-        trial.info = NULL;
-        trial.refusing = false;
+    if (trial.info == NULL || (dead != NULL && trial.info != dead)) {
+        return;
+    }
+    trial.info = NULL;
+    trial.frame = NULL;
+    trial.refusing = false;
+    if (dead != NULL) {
+        hook_timed_is_gone();
+    }
+    else if (!now.whole) {
+        hook_report_ends(NULL);
     }
 }
 

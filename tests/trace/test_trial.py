@@ -1,6 +1,7 @@
 """Compiled code that does not pay is left alone for a while: starts are timed with it and without (trial.c)."""
 
 import collections
+import contextlib
 import itertools
 import os
 import subprocess
@@ -86,6 +87,68 @@ def test_so_are_the_loops_of_a_function(jit):
 def test_so_is_a_generator(jit):
     jit(trial_starts=50, force_exit=1)
     lost(ODD, "odd", (2, 4, 6) * 20, 20000)
+
+
+EVENS = "def evens(n):\n    i = 0\n    while True:\n        i += 1\n        if i & 1:\n            yield i & n\n"
+
+
+def test_so_is_a_generator_that_the_interpreter_resumes(jit):
+    jit(trial_starts=50, force_exit=1)
+    for _ in range(8):
+        evens = fresh(EVENS, "evens")
+        for value in itertools.islice(evens(3), 100):
+            pass
+        exec(compile("for value in evens(3):\n    total += value\n    if total > 60000: break\n", "?", "exec"),
+             {"evens": evens, "total": 0})
+        if any(where[0] == "<string>" and where[2].startswith(LOST) for where in jitpatch.stats().abort_log):
+            return
+    raise AssertionError("no trial said so")
+
+
+def test_a_small_share_of_the_time_is_enough(jit):
+    jit(trial_starts=50, force_exit=1)
+    for _ in range(8):
+        step = fresh(STEP, "step")
+        pairs = zip(map(step, itertools.repeat(5, 4000)), map(sum, itertools.repeat(range(1000), 4000)))
+        collections.deque(pairs, maxlen=0)
+        if LOST in jitpatch.stats().aborts:
+            return
+    raise AssertionError("no trial said so")
+
+
+def test_a_function_that_is_not_heard_to_start_is_tried_from_its_first_turn_on(jit):
+    jit(trial_starts=50, force_exit=1)
+    for _ in range(8):
+        total = fresh(LOOP, "total")
+        for _ in range(140):
+            total(3)
+            time.sleep(0.0001)
+        if calls(total, 40, 4000).aborts.get(LOST):
+            return
+    raise AssertionError("no trial said so")
+
+
+def test_events_that_a_trial_needs_are_given_back(jit):
+    jit(trial_starts=50, force_exit=1)
+    step = lost(STEP, "step", 5, 10000)
+    assert sys.monitoring.get_local_events(sys.monitoring.OPTIMIZER_ID, step.__code__) == 0
+    total = fresh(LOOP, "total")
+    calls(total, 40, 300)
+    during = sys.monitoring.get_local_events(sys.monitoring.OPTIMIZER_ID, total.__code__)
+    jitpatch.disable()
+    sys.monitoring.use_tool_id(sys.monitoring.OPTIMIZER_ID, "test")
+    after = sys.monitoring.get_local_events(sys.monitoring.OPTIMIZER_ID, total.__code__)
+    sys.monitoring.free_tool_id(sys.monitoring.OPTIMIZER_ID)
+    assert (during, after) == (sys.monitoring.events.PY_RETURN | sys.monitoring.events.PY_YIELD, 0)
+
+
+def test_runs_that_end_in_an_exception_do_not_keep_others_from_a_trial(jit):
+    jit(trial_starts=50, force_exit=1)
+    fails = fresh("def fails(n):\n    for i in range(n):\n        i += 1\n    raise KeyError(i)\n", "fails")
+    for _ in range(3000):
+        with contextlib.suppress(KeyError):
+            fails(40)
+    lost(STEP, "step", 5, 10000)
 
 
 def test_what_pays_stays(jit):
