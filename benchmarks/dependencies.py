@@ -51,10 +51,23 @@ def common(side: Side) -> Path:
     return _install(side, DEPENDENCIES / _tag(side) / "common", list(COMMON))
 
 
-def for_benchmark(side: Side, name: str, requirements: Path) -> list[Path]:
-    """What PYTHONPATH must hold to run the benchmark on this side."""
+def _has(side: Side, module: str) -> bool:
+    code = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({module!r}) is None)"
+    return subprocess.run([*side.command, "-c", code], env=side.environment()).returncode == 0
+
+
+def _bundled(side: Side, folder: Path) -> list[str]:
+    """A benchmark may come with packages that Python had once (lib2to3), and would install them by itself."""
+    modules = [path.name for path in (folder / "vendor" / "src").glob("*") if (path / "__init__.py").exists()]
+    return [str(folder / "vendor")] if any(not _has(side, module) for module in modules) else []
+
+
+def for_benchmark(side: Side, name: str, folder: Path) -> list[Path]:
+    """What PYTHONPATH must hold to run the benchmark in `folder` on this side."""
     folders = [common(side)]
-    if requirements.exists():
-        target = DEPENDENCIES / _tag(side) / name
-        folders.insert(0, _install(side, target, ["-r", str(requirements)]))
+    arguments = _bundled(side, folder)
+    if (folder / "requirements.txt").exists():
+        arguments += ["-r", str(folder / "requirements.txt")]
+    if arguments:
+        folders.insert(0, _install(side, DEPENDENCIES / _tag(side) / name, arguments))
     return folders

@@ -47,7 +47,6 @@ class Program:
     name: str
     script: Path
     options: tuple[str, ...]
-    requirements: Path
 
 
 @dataclass(frozen=True)
@@ -67,8 +66,7 @@ def load_programs() -> dict[str, Program]:
     programs = {}
     for entry in _manifest.load_manifest(None).benchmarks:
         script = Path(entry.runscript)
-        programs[entry.name] = Program(entry.name, script, tuple(entry.extra_opts),
-                                       script.parent / "requirements.txt")
+        programs[entry.name] = Program(entry.name, script, tuple(entry.extra_opts))
     return programs
 
 
@@ -82,7 +80,7 @@ def choose(programs: dict[str, Program], names: Sequence[str], exclude: Sequence
 def run_once(side: Side, program: Program, plan: Plan, folder: Path) -> tuple[dict[str, list[float]], str | None]:
     """One run of the script: values by benchmark name, or why there are none."""
     try:
-        paths = dependencies.for_benchmark(side, program.name, program.requirements)
+        paths = dependencies.for_benchmark(side, program.name, program.script.parent)
     except dependencies.InstallError as error:
         return {}, f"dependencies: {error}"
     output = folder / "values.json"
