@@ -304,12 +304,30 @@ hook_log_abort(PyCodeObject *code, int line, AbortReason reason, const char *wha
     PyErr_SetRaisedException(exc);
 }
 
+static bool
+may_be_entered(const Anchor *anchor)
+{
+    return anchor->offset >= 0 && anchor->newest != NULL && !anchor->blacklisted;
+}
+
+static bool
+any_may_be_entered(const CodeInfo *info)
+{
+    bool any = may_be_entered(&info->function);
+    for (uint32_t i = 0; i < info->size && !any; i++) {
+        any = may_be_entered(&info->anchors[i]);
+    }
+    return any;
+}
+
 void
 hook_leave_alone(PyCodeObject *code, int offset)
 {
     Anchor *anchor = anchor_find(code, offset);
     if (anchor != NULL) {
         anchor->blacklisted = true;
+        CodeInfo *info = info_need(code);
+        info->has_traces = any_may_be_entered(info);
         hook_log_abort(code, PyCode_Addr2Line(code, key_offset(offset) * (int)sizeof(_Py_CODEUNIT)),
                        ABORT_SHORT_RUNS, "");
     }

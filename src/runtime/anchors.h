@@ -25,7 +25,7 @@ typedef struct CodeInfo {
     Anchor function;            // where it starts: RESUME; offset -1 until it did once
     uint32_t trial;             // function.count at which its present trial ends (hook.c)
     uint64_t since;             // when that began, in ns; 0: none is under way
-    bool has_traces;            // there was one, at least
+    bool has_traces;            // there was one, at least, that is not left alone
     uint8_t verdict;            // Verdict
     uint32_t chance;            // the chance in which it was given
     uint32_t starts;            // with traces, since they came or since the last trial

@@ -15,8 +15,8 @@
 // time is its own affair.
 //
 // Three things make the rounds alike:
-//  - One code object is tried at a time, and nothing is recorded meanwhile: rounds in which something
-//    was, or the thread changed, are taken again.
+//  - One code object is tried at a time, and nothing is recorded meanwhile: runs in which something
+//    was, or the thread changed, do not count.
 //  - Only outermost runs count: compiled code calls itself without our hearing of it.
 //  - What the interpreter reports on our behalf, but would not if the code were left alone, is taken off
 //    (EVENT_NS), and what it would go on reporting if it were not is added.
@@ -49,6 +49,7 @@ static struct {
     const PyThreadState *thread;
     uint64_t start;             // of the round, or of the run, in ns
     uint64_t spent;             // in runs of this round, in ns
+    uint32_t events;            // of this round, when the run began
     uint64_t recordings;        // begun until then
     uint64_t ns[2][PAIRS];      // [without traces]
     uint32_t chance;            // counts calls of trial_new_chance
@@ -106,6 +107,21 @@ judge(void)
 }
 
 static void
+begin_span(uint64_t start)
+{
+    now.recordings = jit.stats.recordings;
+    now.thread = PyThreadState_GET();
+    now.start = start;
+}
+
+// Has what began then been disturbed?
+static bool
+is_disturbed(void)
+{
+    return jit.recorder != NULL || now.recordings != jit.stats.recordings || now.thread != PyThreadState_GET();
+}
+
+static void
 begin_round(void)
 {
     trial.refusing = is_without(now.round);
@@ -113,9 +129,9 @@ begin_round(void)
     trial.frame = NULL;
     now.in_round = 0;
     now.spent = 0;
-    now.recordings = jit.stats.recordings;
-    now.thread = PyThreadState_GET();
-    now.start = now.whole ? thread_ns() : 0;
+    if (now.whole) {
+        begin_span(thread_ns());
+    }
 }
 
 static void
@@ -123,8 +139,7 @@ end_round(CodeInfo *info)
 {
     uint64_t ns = now.whole ? thread_ns() - now.start : now.spent;
     uint64_t silent = (uint64_t)EVENT_NS * trial.events;
-    bool disturbed = jit.recorder != NULL || now.recordings != jit.stats.recordings
-                     || now.thread != PyThreadState_GET();
+    bool disturbed = now.whole && is_disturbed();
     now.long_rounds += !disturbed && ns > LONG_ROUND_NS;
     if (now.long_rounds == MAX_LONG_ROUNDS || ++now.taken > MAX_ROUNDS) {
         end_trial(info, VERDICT_PAYS);
@@ -199,13 +214,16 @@ trial_arrive(CodeInfo *info, Frame *frame, Frame *caller)
         trial.events += trial.refusing;
         return;
     }
+    if (jit.recorder != NULL) {
+        return;
+    }
     if (++now.lost > MOST_LOST) {
         end_trial(info, VERDICT_PAYS);
         return;
     }
-    now.spent += trial.refusing ? 0 : EVENT_NS;
     trial.frame = frame;
-    now.start = now_ns();
+    now.events = trial.events;
+    begin_span(now_ns());
 }
 
 void
@@ -216,11 +234,17 @@ trial_depart(Frame *frame, bool reported)
     }
     trial.events += reported;
     if (trial.frame == frame) {
-        now.spent += now_ns() - now.start;
-        now.lost = 0;
+        uint64_t ns = now_ns() - now.start;
         trial.frame = NULL;
-        if (++now.in_round == STARTS) {
-            end_round(trial.info);
+        if (is_disturbed()) {
+            trial.events = now.events;
+        }
+        else {
+            now.spent += ns + (trial.refusing ? 0 : EVENT_NS);
+            now.lost = 0;
+            if (++now.in_round == STARTS) {
+                end_round(trial.info);
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import dis
 import itertools
 import os
 import subprocess
@@ -133,7 +134,8 @@ def test_events_that_a_trial_needs_are_given_back(jit):
     step = lost(STEP, "step", 5, 10000)
     assert sys.monitoring.get_local_events(sys.monitoring.OPTIMIZER_ID, step.__code__) == 0
     total = fresh(LOOP, "total")
-    calls(total, 40, 300)
+    for _ in range(150):
+        total(40)
     during = sys.monitoring.get_local_events(sys.monitoring.OPTIMIZER_ID, total.__code__)
     jitpatch.disable()
     sys.monitoring.use_tool_id(sys.monitoring.OPTIMIZER_ID, "test")
@@ -149,6 +151,17 @@ def test_runs_that_end_in_an_exception_do_not_keep_others_from_a_trial(jit):
         with contextlib.suppress(KeyError):
             fails(40)
     lost(STEP, "step", 5, 10000)
+
+
+def test_a_function_whose_only_trace_is_left_alone_is_not_heard_for_a_trial(jit):
+    jit(trial_starts=10**6)
+    leaf = fresh("def leaf(x):\n    return x\n", "leaf")
+    for _ in range(3):                      # this loop, or `calls`, may be what is recorded first
+        calls(leaf, 5, 3000)
+    assert any("ends so soon" in reason for _, _, reason in jitpatch.stats().abort_log)
+    sys.monitoring.restart_events()
+    calls(leaf, 5, 10)
+    assert "INSTRUMENTED_RESUME" not in [i.opname for i in dis.get_instructions(leaf, adaptive=True)]
 
 
 def test_what_pays_stays(jit):
