@@ -33,7 +33,7 @@ def main() -> int:
 
     sides = [measure.parse_side(column) for column in args.columns]
     plan = loops.Plan(args.rounds, args.values, args.warmups, measure.pick_cpu(args.cpu), args.timeout)
-    facts = {side.name: measure.about(side.command) for side in sides}
+    facts = {side.name: measure.about(side.command, side.environment()) for side in sides}
     for side in sides:
         print(f"{side.name}: {measure.describe(facts[side.name])}")
     table = loops.run_table(loops.choose(args.programs), sides, plan, not args.no_c)

@@ -36,8 +36,9 @@ def _install(side: Side, target: Path, arguments: list[str]) -> Path:
         return target
     shutil.rmtree(target, ignore_errors=True)
     note(f"installing {' '.join(arguments)} into {target}")
+    python = shutil.which(side.command[0]) or side.command[0]       # pip wants a path
     done = subprocess.run(
-        [sys.executable, "-m", "pip", "--python", side.command[0], "install", "--quiet",
+        [sys.executable, "-m", "pip", "--python", python, "install", "--quiet",
          "--target", str(target), *arguments], capture_output=True, text=True)
     if done.returncode:
         errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]

@@ -16,7 +16,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -110,9 +110,9 @@ def parse_options(texts: Sequence[str]) -> list[tuple[str, str]]:
     return pairs
 
 
-def about(interpreter: Sequence[str]) -> dict[str, Any]:
-    """Version and build of an interpreter, and whether jitpatch is installed in it."""
-    done = subprocess.run([*interpreter, "-c", _ABOUT], capture_output=True, text=True, check=True)
+def about(interpreter: Sequence[str], env: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Version and build of an interpreter, and whether jitpatch is installed in it. env: a side's environment()."""
+    done = subprocess.run([*interpreter, "-c", _ABOUT], capture_output=True, text=True, check=True, env=env)
     facts: dict[str, Any] = json.loads(done.stdout)
     return facts
 

@@ -85,7 +85,9 @@ def run_once(side: Side, program: Program, plan: Plan, folder: Path) -> tuple[di
         return {}, f"dependencies: {error}"
     output = folder / "values.json"
     output.unlink(missing_ok=True)
-    environment = side.environment() | {"PYTHONPATH": os.pathsep.join(map(str, paths))}
+    environment = side.environment()
+    own = dict(side.settings).get("PYTHONPATH")         # a column's; what is in ours is not the benchmark's
+    environment["PYTHONPATH"] = os.pathsep.join([*map(str, paths), *([own] if own else [])])
     inherited = [name for name in environment if name.startswith(("JITPATCH", "PYTHON"))]
     inherited += [name for name, _ in side.settings]
     command = [*side.command, str(program.script), *program.options, *plan.options, "--quiet",
@@ -233,7 +235,7 @@ def main() -> int:
     sys.path.append(str(dependencies.common(Side("runner", (sys.executable,)))))
     plan = make_plan(args)
     programs = choose(load_programs(), TARGET_PROGRAMS if args.targets else args.benchmarks, args.exclude)
-    facts = {side.name: measure.about(side.command) for side in sides}
+    facts = {side.name: measure.about(side.command, side.environment()) for side in sides}
     for side in sides:
         print(f"{side.name}: {measure.describe(facts[side.name])}")
     print(f"{plan.rounds} rounds of {' '.join(plan.options)}, pinned to CPU {plan.cpu}, interleaved; medians\n")
