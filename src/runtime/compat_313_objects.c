@@ -274,7 +274,7 @@ is_plain_container(PyTypeObject *type)
            || type == &PyByteArrayIter_Type || type == &PyUnicodeIter_Type
            || type == &PyLongRangeIter_Type || type == &PyDictRevIterKey_Type
            || type == &PyDictRevIterValue_Type || type == &PyDictRevIterItem_Type
-           || type == &PyStaticMethod_Type || type == &PyClassMethod_Type;
+           || type == &PyStaticMethod_Type || type == &PyClassMethod_Type || type == &PyDictProxy_Type;
 }
 
 // What kind a type is; remembered for static types, which are never freed. This is asked often.
@@ -301,6 +301,9 @@ is_leaf(PyTypeObject *type)
 {
     if (type == &PyLong_Type || type == &PyUnicode_Type || type == &PyFloat_Type || type == &PyBool_Type) {
         return true;
+    }
+    if (type == &PyTuple_Type || type == &PyDict_Type || type == &PyList_Type) {
+        return false;
     }
     bool of_python = (type->tp_flags & (Py_TPFLAGS_HEAPTYPE | Py_TPFLAGS_IMMUTABLETYPE)) == Py_TPFLAGS_HEAPTYPE;
     return !of_python && kind_of(type) == KIND_LEAF;
@@ -523,10 +526,38 @@ everything_survives(PyObject *o)
     return traverse != NULL && traverse(o, count_survivor, &s) == 0 && s.least > s.references;
 }
 
+static inline bool
+survives(PyObject *o, Py_ssize_t references)
+{
+    return o == NULL || Py_REFCNT(o) > references;
+}
+
+// What loops and method calls leave behind: all that it refers to is others', too, mostly.
+static bool
+frees_only_itself(PyObject *o)
+{
+    PyTypeObject *type = Py_TYPE(o);
+    if (type == &PyListIter_Type) {
+        return survives((PyObject *)((_PyListIterObject *)o)->it_seq, 1);
+    }
+    if (type == &PyTupleIter_Type) {
+        return survives((PyObject *)((_PyTupleIterObject *)o)->it_seq, 1);
+    }
+    if (type == &PyDictKeys_Type || type == &PyDictValues_Type || type == &PyDictItems_Type) {
+        return survives((PyObject *)((_PyDictViewObject *)o)->dv_dict, 1);
+    }
+    if (type == &PyCFunction_Type) {
+        PyCFunctionObject *f = (PyCFunctionObject *)o;
+        return f->m_weakreflist == NULL && survives(f->m_self, 1 + (f->m_self == f->m_module))
+            && survives(f->m_module, 1);
+    }
+    return false;
+}
+
 bool
 compat_quiet_to_free(PyObject *o)
 {
-    if (is_leaf(Py_TYPE(o)) || frees_nothing(o, true) || is_bare_function(o)) {
+    if (is_leaf(Py_TYPE(o)) || frees_only_itself(o) || frees_nothing(o, true) || is_bare_function(o)) {
         return true;
     }
     if (!frees_quietly(o)) {

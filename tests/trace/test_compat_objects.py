@@ -2,6 +2,7 @@
 
 import ctypes
 import weakref
+from types import MappingProxyType
 
 import pytest
 
@@ -61,6 +62,15 @@ def slotted(x):
 
 
 SHARED = Loud()
+KEPT = [(SHARED,)]
+KEPT_DICT = {1: SHARED}
+WATCHERS = []
+
+
+def method_with_weakref():
+    method = KEPT.append
+    WATCHERS.append(weakref.ref(method, lambda _: None))
+    return method
 
 
 def begun():
@@ -91,7 +101,9 @@ def begun_in_try():
     lambda: {1, "a"}, lambda: set(map(str, range(1000))), lambda: filter(None, [1]),
     lambda: finished(i for i in ()), lambda: [[i] for i in range(100)], lambda: held_by_two(SHARED),
     lambda: held_by_two([1]), lambda: {i: (i, True, None) for i in range(50)},
-], ids=range(32))
+    lambda: iter(KEPT), lambda: iter(KEPT[0]), lambda: KEPT.append, lambda: KEPT_DICT.items(),
+    lambda: MappingProxyType(KEPT_DICT), lambda: MappingProxyType({1: 1.5}), lambda: iter((1.5,)),
+], ids=range(39))
 def test_quiet(make):
     assert _jitpatch._quiet_to_free(make())
 
@@ -131,7 +143,9 @@ def with_vars(point):
     lambda: with_vars(Point(Loud(), 1)), lambda: [[i] for i in range(1000)],
     lambda: filter(None, [Loud()]), lambda: type("T", (), {}), lambda: iter({1: Loud()}.values()),
     lambda: held_by_two(Loud()), lambda: [Point(1, 2), held_by_two([Loud()])],
-], ids=range(18))
+    lambda: iter([Loud()]), lambda: iter((Loud(),)), lambda: [Loud()].append, lambda: {1: Loud()}.items(),
+    lambda: MappingProxyType({1: Loud()}), method_with_weakref,
+], ids=range(24))
 def test_not_quiet(make):
     assert not _jitpatch._quiet_to_free(make())
 
