@@ -37,7 +37,7 @@ enum {
     MAX_LONG_ROUNDS = 3,
     MAX_ROUNDS = 8 * PAIRS,     // with those taken again
     MOST_FRAMES = 100,          // looked through for the same code
-    PATIENCE = 2000,            // starts of others while a round waits for its next one
+    PATIENCE = 8000,            // starts of others in one round
     MOST_TRIALS = 10,           // each needs twice as many starts as the one before
 };
 
@@ -128,6 +128,7 @@ begin_round(void)
     trial.events = 0;
     trial.frame = NULL;
     now.in_round = 0;
+    now.others = 0;
     now.spent = 0;
     if (now.whole) {
         begin_span(thread_ns());
@@ -190,7 +191,7 @@ take_part(CodeInfo *info, bool whole)
         info->trials += info->trials < MOST_TRIALS;
         trial.info = info;
         now.whole = whole;
-        now.round = now.taken = now.long_rounds = now.others = now.lost = 0;
+        now.round = now.taken = now.long_rounds = now.lost = 0;
         begin_round();
         if (!whole) {
             hook_report_ends(info->code);
@@ -200,7 +201,6 @@ take_part(CodeInfo *info, bool whole)
     if (trial.info != info || now.whole != whole) {
         return false;
     }
-    now.others = 0;
     return true;
 }
 

@@ -57,7 +57,7 @@ def calls(function, argument, count):
 
 def lost(source, name, argument, count):
     """A function that a trial has left alone. Timing may err: several may be tried."""
-    for _ in range(8):
+    for _ in range(30):
         function = fresh(source, name)
         before = jitpatch.stats().aborts.get(LOST, 0)
         if calls(function, argument, count).aborts.get(LOST, 0) > before:
