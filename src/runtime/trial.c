@@ -140,8 +140,8 @@ end_round(CodeInfo *info)
 {
     uint64_t ns = now.whole ? thread_ns() - now.start : now.spent;
     uint64_t silent = (uint64_t)EVENT_NS * trial.events;
-    bool disturbed = now.whole && is_disturbed();
-    now.long_rounds += !disturbed && ns > LONG_ROUND_NS;
+    bool disturbed = (now.whole && is_disturbed()) || now.in_round < STARTS;
+    now.long_rounds += ns > LONG_ROUND_NS;
     if (now.long_rounds == MAX_LONG_ROUNDS || ++now.taken > MAX_ROUNDS) {
         end_trial(info, VERDICT_PAYS);
         return;
@@ -242,7 +242,7 @@ trial_depart(Frame *frame, bool reported)
         else {
             now.spent += ns + (trial.refusing ? 0 : EVENT_NS);
             now.lost = 0;
-            if (++now.in_round == STARTS) {
+            if (++now.in_round == STARTS || now.spent > LONG_ROUND_NS) {
                 end_round(trial.info);
             }
         }

@@ -105,7 +105,7 @@ def module(*arguments, **keywords):
 
 def test_a_script_with_its_arguments(script):
     out, err = module(script, "a", "--threshold=3", "-x", cwd="/")
-    assert out.splitlines() == ["__main__ ['a', '--threshold=3', '-x'] True 307", "True True", "beside"]
+    assert out.splitlines() == ["__main__ ['a', '--threshold=3', '-x'] True 211", "True True", "beside"]
     assert err == ""
 
 
