@@ -55,7 +55,8 @@ def run_batch(programs: Sequence[Program], settings: dict[str, str], seconds: fl
         left = [program for program in left if program[0] not in outputs]
         if left:
             lines = outcome.stderr.strip().splitlines()
-            outputs[left[0][0]] = [f"<process {outcome.ending()}> {' | '.join(lines[:1] + lines[-3:])}"]
+            first = [line for line in lines if line.startswith("Timeout (")] or lines      # the program may have written before
+            outputs[left[0][0]] = [f"<process {outcome.ending()}> {' | '.join(first[:1] + lines[-3:])}"]
             left = left[1:]
     return outputs
 
