@@ -4,6 +4,8 @@
 
 #include "assign.h"
 
+#include <time.h>
+
 typedef struct Executor Executor;
 
 typedef struct {
@@ -117,7 +119,8 @@ executor_exit_ip(const Executor *ex, const Exit *exit)
 // May unknown code have run before this exit, with no GUARD_VALID between?
 bool executor_exit_is_unchecked(const Executor *ex, const Exit *exit);
 
-uint64_t now_ns(void);                  // jit.c: of a clock that only goes forward
+uint64_t clock_ns(clockid_t clock);      // jit.c
+uint64_t now_ns(void);                  // of a clock that only goes forward
 void origin_free(Origin *origin);        // NULL: nothing
 static inline uint64_t konst_bits(const Executor *ex, Ref ref) { return ex->konsts[ref & ~KREF].bits; }
 

@@ -19,7 +19,6 @@
 #include "trial.h"
 
 #include <stddef.h>
-#include <time.h>
 
 static struct {
     bool loaded;                // what follows is set
@@ -85,9 +84,7 @@ static struct {
 static uint64_t
 cpu_ns(void)
 {
-    struct timespec ts;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
-    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+    return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 static void

@@ -7,16 +7,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 Executor *executor_new(void);           // executor.c
 
 uint64_t
-now_ns(void)
+clock_ns(clockid_t clock)
 {
     struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
+    clock_gettime(clock, &ts);
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+uint64_t
+now_ns(void)
+{
+    return clock_ns(CLOCK_MONOTONIC);
 }
 
 // --- dumps ------------------------------------------------------------------------------------

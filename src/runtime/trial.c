@@ -26,8 +26,6 @@
 #include "trial.h"
 #include "hook.h"
 
-#include <time.h>
-
 enum {
     PAIRS = 8,                  // of rounds, one with traces, one without
     STARTS = 32,                // in a round
@@ -58,9 +56,7 @@ static struct {
 static uint64_t
 thread_ns(void)
 {
-    struct timespec ts;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+    return clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
 // Pairs begin alternately with and without traces, so that what gets slower or faster with time
