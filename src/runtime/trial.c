@@ -31,7 +31,7 @@ enum {
     STARTS = 32,                // in a round
     MOST_LOST = 8 * STARTS,     // in a row that end in an exception, or are never heard to end
     EVENT_NS = 14,              // what a callback that does nothing costs, at least
-    LONG_ROUND_NS = 20000000,   // such runs are so long that entering is no matter
+    LONG_ROUND_NS = 20000000,   // such runs are so long that entering is no matter: the round ends then
     MAX_LONG_ROUNDS = 3,
     MAX_ROUNDS = 8 * PAIRS,     // with those taken again
     MOST_FRAMES = 100,          // looked through for the same code
@@ -136,13 +136,13 @@ end_round(CodeInfo *info)
 {
     uint64_t ns = now.whole ? thread_ns() - now.start : now.spent;
     uint64_t silent = (uint64_t)EVENT_NS * trial.events;
-    bool disturbed = (now.whole && is_disturbed()) || now.in_round < STARTS;
-    now.long_rounds += ns > LONG_ROUND_NS;
+    bool disturbed = now.whole && is_disturbed();
+    now.long_rounds += !disturbed && ns > LONG_ROUND_NS;
     if (now.long_rounds == MAX_LONG_ROUNDS || ++now.taken > MAX_ROUNDS) {
         end_trial(info, VERDICT_PAYS);
         return;
     }
-    if (!disturbed) {
+    if (!disturbed && now.in_round == STARTS) {
         now.ns[trial.refusing][now.round / 2] = ns > silent ? ns - silent : ns;
         now.round++;
     }
@@ -194,10 +194,7 @@ take_part(CodeInfo *info, bool whole)
         }
         return false;                   // this run has begun
     }
-    if (trial.info != info || now.whole != whole) {
-        return false;
-    }
-    return true;
+    return trial.info == info && now.whole == whole;
 }
 
 void

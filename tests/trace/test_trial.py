@@ -55,14 +55,22 @@ def calls(function, argument, count):
     return jitpatch.stats()
 
 
+def repeated(attempt, times):
+    """What an attempt returns that is true. Timing may err: several may be made."""
+    for _ in range(times):
+        if found := attempt():
+            return found
+    raise AssertionError("no trial said so")
+
+
 def lost(source, name, argument, count):
-    """A function that a trial has left alone. Timing may err: several may be tried."""
-    for _ in range(30):
+    """A function that a trial has left alone."""
+    def attempt():
         function = fresh(source, name)
         before = jitpatch.stats().aborts.get(LOST, 0)
-        if calls(function, argument, count).aborts.get(LOST, 0) > before:
-            return function
-    raise AssertionError("no trial said so")
+        return calls(function, argument, count).aborts.get(LOST, 0) > before and function
+
+    return repeated(attempt, 30)
 
 
 def entries(function):
@@ -94,39 +102,39 @@ EVENS = "def evens(n):\n    i = 0\n    while True:\n        i += 1\n        if i
 
 
 def test_so_is_a_generator_that_the_interpreter_resumes(jit):
-    jit(trial_starts=50, force_exit=1)
-    for _ in range(8):
+    def attempt():
         evens = fresh(EVENS, "evens")
         for value in itertools.islice(evens(3), 100):
             pass
         exec(compile("for value in evens(3):\n    total += value\n    if total > 60000: break\n", "?", "exec"),
              {"evens": evens, "total": 0})
-        if any(where[0] == "<string>" and where[2].startswith(LOST) for where in jitpatch.stats().abort_log):
-            return
-    raise AssertionError("no trial said so")
+        return any(where[0] == "<string>" and where[2].startswith(LOST) for where in jitpatch.stats().abort_log)
+
+    jit(trial_starts=50, force_exit=1)
+    repeated(attempt, 8)
 
 
 def test_a_small_share_of_the_time_is_enough(jit):
-    jit(trial_starts=50, force_exit=1)
-    for _ in range(8):
+    def attempt():
         step = fresh(STEP, "step")
         pairs = zip(map(step, itertools.repeat(5, 4000)), map(sum, itertools.repeat(range(1000), 4000)))
         collections.deque(pairs, maxlen=0)
-        if LOST in jitpatch.stats().aborts:
-            return
-    raise AssertionError("no trial said so")
+        return LOST in jitpatch.stats().aborts
+
+    jit(trial_starts=50, force_exit=1)
+    repeated(attempt, 8)
 
 
 def test_a_function_that_is_not_heard_to_start_is_tried_from_its_first_turn_on(jit):
-    jit(trial_starts=50, force_exit=1)
-    for _ in range(8):
+    def attempt():
         total = fresh(LOOP, "total")
         for _ in range(140):
             total(3)
             time.sleep(0.0001)
-        if calls(total, 40, 4000).aborts.get(LOST):
-            return
-    raise AssertionError("no trial said so")
+        return calls(total, 40, 4000).aborts.get(LOST)
+
+    jit(trial_starts=50, force_exit=1)
+    repeated(attempt, 8)
 
 
 def test_events_that_a_trial_needs_are_given_back(jit):
@@ -171,6 +179,15 @@ def test_what_pays_stays(jit):
     entered = entries(total)
     calls(total, 3000, 100)
     assert entries(total) - entered >= 90
+
+
+def test_long_runs_are_hardly_ever_interpreted_for_a_trial(jit):
+    jit(trial_starts=50)
+    total = fresh(LOOP, "total")
+    calls(total, 300000, 60)
+    entered = entries(total)
+    calls(total, 300000, 100)
+    assert entries(total) - entered >= 80       # a whole round would be 32 runs
 
 
 def test_recursion_that_compiled_code_does_by_itself_counts_as_one_start(jit):
