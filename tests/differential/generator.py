@@ -214,7 +214,7 @@ class Generator(Expressions):
 
     def sets(self) -> None:
         a, xs = self.atom("I"), self.atom("L")
-        self.line(self.pick(f"show('set', sorted({{q for q in {xs} if type(q) is int}} | {{{a}}}))",
+        self.line(self.pick(f"show('set', sorted({{q for q in {xs} if type(q) is int}} | {{{a}}}, key=repr))",
                             f"{self.target('B')} = {a} in {{1, 2, 3}}", f"{self.target('I')} = len({{*{xs}, {a}}})",
                             f"{self.target('D')} = {{q: {a} for q in {xs}[:9]}}",
                             f"show('set', len(set({xs}) & frozenset((1, 2, {a}))))"))
