@@ -391,6 +391,7 @@ executor_free_memory(Executor *ex)
     PyMem_Free(ex->codes);
     PyMem_Free(ex->arrays);
     PyMem_Free(ex->recorded);
+    PyMem_Free(ex->wanted);
     free(ex->pieces);
     origin_free(ex->origin);
     if (ex->retired && !ex->is_side) {

@@ -49,6 +49,12 @@ typedef struct {
     uint64_t optimise_ns;               // that part of compile_ns
 } Origin;
 
+// A variable as the entry part of a loop's trace wants it to be.
+typedef struct {
+    uint32_t slot;                      // byte offset in the frame
+    PyTypeObject *type;                 // NULL: bound, no matter to what
+} Wanted;
+
 struct Executor {
     PyObject_HEAD                       // made by executor_new(), ended by executor_retire()
     uint8_t invalid;                    // 1: an assumption broke; compiled code checks it
@@ -65,6 +71,9 @@ struct Executor {
     bool resumed;                       // recorded when a generator was resumed
     Executor *root;                     // of the tree (itself for a root; borrowed)
     Executor *next_version;             // root: another trace for the same anchor (strong)
+    bool of_several;                    // there is one, or was: `wanted` is filled
+    Wanted *wanted;                     // by which versions are told apart (PyMem)
+    uint32_t n_wanted;
     Executor *jumps_to;                 // side: the root it ends in, or NULL (strong)
     PyCodeObject **codes;               // root: what runs in its tree, each once (kept by `keep`)
     uint32_t n_codes;

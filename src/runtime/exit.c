@@ -539,11 +539,38 @@ fits_frame(const Executor *ex, Frame *frame)
         && ex->builtins == compat_frame_builtins(frame);
 }
 
+// Will the entry part of `ex` find what it wants in this frame?
+static bool
+entry_fits(const Executor *ex, Frame *frame)
+{
+    for (uint32_t i = 0; i < ex->n_wanted; i++) {
+        PyObject *o = *(PyObject **)((char *)frame + ex->wanted[i].slot);
+        if (o == NULL || (ex->wanted[i].type != NULL && Py_TYPE(o) != ex->wanted[i].type)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+Executor *
+version_that_fits(Executor *newest, Frame *frame, int depth)
+{
+    Executor *ex = newest;
+    while (ex != NULL && (ex->stack_depth != depth || !fits_frame(ex, frame) || !entry_fits(ex, frame))) {
+        ex = ex->next_version;
+    }
+    return ex;
+}
+
 Executor *
 fitting_executor(PyThreadState *tstate, Frame *frame, Executor *ex)
 {
     while (ex != NULL && !fits_frame(ex, frame)) {
         ex = ex->next_version;
+    }
+    if (ex != NULL && ex->next_version != NULL) {
+        Executor *best = version_that_fits(ex, frame, ex->stack_depth);
+        ex = best != NULL ? best : ex;
     }
     // A frame object that somebody holds may read and write locals behind our back.
     if (ex == NULL || executor_is_watched(ex) || tstate->py_recursion_remaining <= RECURSION_RESERVE

@@ -105,9 +105,15 @@ help_frame_pop(Activation *act, void *frame)
 void
 help_run_loop(Activation *act, void *frame, void *executor, int64_t depth)
 {
+    // Not each time do the loop's variables have the types they had when this was recorded.
+    Executor *ex = executor;
+    if (ex->of_several) {
+        Executor *newest = hook_executor_at(compat_frame_code(frame), ex->anchor);
+        ex = version_that_fits(newest, frame, (int)depth);
+    }
     compat_frame_set_depth((Frame *)frame, (int)depth);
     record_end_overtaken();
-    run_executor(act->tstate, (Frame *)frame, (Executor *)executor, true);
+    run_executor(act->tstate, (Frame *)frame, ex != NULL ? ex : executor, true);
     if (record_waits_for_exit()) {
         act->version = ~act->version;   // the trace leaves at GUARD_VALID, if not before
     }

@@ -263,6 +263,25 @@ chain_versions(Executor *ex)
     ex->jumps_to = (Executor *)Py_NewRef((PyObject *)older);
 }
 
+// What its entry part checks of the frame's slots: which version is for a frame can be told without running it.
+static void
+note_wanted(Executor *ex)
+{
+    if (ex->of_several) {
+        return;
+    }
+    ex->of_several = true;
+    ex->wanted = PyMem_New(Wanted, ex->entry_end + 1);
+    for (Ref ref = 1; ex->wanted != NULL && ref < ex->entry_end; ref++) {
+        const Ins *check = &ex->ins[ref];
+        if ((check->op == UOP_GUARD_BOUND || check->op == UOP_GUARD_TYPE) && !ref_is_const(check->in[0])
+            && ex->ins[check->in[0]].op == UOP_SLOT_LOAD) {
+            PyTypeObject *type = check->op == UOP_GUARD_TYPE ? (PyTypeObject *)(uintptr_t)check->operand[0] : NULL;
+            ex->wanted[ex->n_wanted++] = (Wanted){(uint32_t)ex->ins[check->in[0]].operand[0], type};
+        }
+    }
+}
+
 static int
 install_executor(Recorder *r, Executor *ex)
 {
@@ -272,6 +291,10 @@ install_executor(Recorder *r, Executor *ex)
         }
         if (!ex->is_function) {
             chain_versions(ex);
+        }
+        if (ex->next_version != NULL) {
+            note_wanted(ex);
+            note_wanted(ex->next_version);
         }
         return 0;
     }

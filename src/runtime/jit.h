@@ -104,6 +104,9 @@ void leave_executor(Activation *act);
 
 // The version that may be run for `frame`, or NULL.
 Executor *fitting_executor(PyThreadState *tstate, Frame *frame, Executor *ex);
+// Of `newest` and the older versions, the first one for this stack depth that will not leave before its loop
+// begins, for its variables are of other types; or NULL.
+Executor *version_that_fits(Executor *newest, Frame *frame, int depth);
 // Runs a fitting executor for the frame of a generator. The value, when it stopped at YIELD_VALUE with
 // everything else in the frame (which stands there, the value not on its stack). NULL: left somewhere
 // else, as by enter_executor; *ended: it has come to returning None, its stack empty.

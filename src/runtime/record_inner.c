@@ -66,9 +66,12 @@ try_run_loop(Recorder *r, int offset)
     if (r->n_frames == 1 || f->kind == FRAME_GENERATOR) {
         return false;
     }
-    Executor *ex = hook_executor_at(f->code, offset);
-    while (ex != NULL && (ex->invalid || ex->stack_depth != f->depth)) {
-        ex = ex->next_version;
+    Executor *newest = hook_executor_at(f->code, offset), *ex = version_that_fits(newest, f->frame, f->depth);
+    if (ex == NULL) {                   // leaves at once; there, one that fits is recorded
+        ex = newest;
+        while (ex != NULL && (ex->invalid || ex->stack_depth != f->depth)) {
+            ex = ex->next_version;
+        }
     }
     int end = ex == NULL ? -1 : loop_end(f->code, offset);
     if (end < 0 || PyList_Append(r->b.keep, (PyObject *)ex) < 0) {

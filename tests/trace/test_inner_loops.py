@@ -1,5 +1,7 @@
 """Loops in called functions: the traces that run them as a whole."""
 
+import random
+
 import pytest
 
 import jitpatch
@@ -133,3 +135,29 @@ def test_a_path_that_ends_in_a_called_function_is_joined_by_side_traces(jit):  #
     jitpatch.enable(threshold=50, side_threshold=2)
     assert [f(250), f(250)] == [250, 250]
     assert "a variable changes its type from turn to turn" not in reasons()
+
+
+def test_an_inner_loop_runs_in_the_version_that_its_variables_want(jit):  # noqa: F811
+    def total_of(start, numbers):
+        total = start
+        for number in numbers:
+            last = number
+            total += last
+        return total
+
+    def f(starts):
+        total = 0.0
+        for start in starts:
+            total += total_of(start, numbers)
+        return total
+
+    numbers = (1.5,) * 20
+    order = random.Random(1)
+    jitpatch.enable(threshold=4, side_threshold=2)
+    for k in range(60):
+        total_of((0, 0.5)[k % 2], numbers)                  # versions for both come first
+    for _ in range(60):
+        f([order.choice((0, 0.5)) for _ in range(60)])
+    jitpatch.reset_stats()
+    assert f([0, 0.5] * 100) == 6050.0
+    assert jitpatch.stats().exits < 230                     # 200 loops, each left once
