@@ -23,11 +23,13 @@ typedef enum { VERDICT_OPEN, VERDICT_PAYS, VERDICT_LOSES } Verdict;
 typedef struct CodeInfo {
     PyCodeObject *code;         // borrowed: it owns us
     Anchor function;            // where it starts: RESUME; offset -1 until it did once
-    uint32_t trial;             // function.count at which its present trial ends (hook.c)
-    uint64_t since;             // when that began, in ns; 0: none is under way
+    uint32_t heard_until;       // function.count at which hook.c asks whether it is cold
+    uint64_t since;             // when it began to count for that, in ns; 0: it does not
     bool has_traces;            // there was one, at least, that is not left alone
     uint8_t verdict;            // Verdict
-    uint32_t chance;            // the chance in which it was given
+    uint8_t losses;             // in a row
+    uint32_t next_chance;       // after a loss
+    struct Trial *trial;        // that is under way, or NULL
     uint32_t starts;            // with traces, since they came or since the last trial
     uint8_t trials;             // begun since then, and not ended
     uint64_t checked;           // monitoring version for which nobody else watches everything

@@ -10,6 +10,8 @@
 // Functions that put all values into a list before they begin (tuple, sorted, join) are called with
 // such a list.
 #include "hook.h"
+#include "trial.h"
+
 #include <math.h>
 
 // The next value, or NULL: no exception is set at the end.
@@ -27,6 +29,14 @@ static bool
 takes_generator(PyObject *const *args, Py_ssize_t n, Py_ssize_t wanted, PyObject *kwnames)
 {
     return n == wanted && kwnames == NULL && PyGen_CheckExact(args[0]) && jit.enabled;
+}
+
+// Called when a consumer is done with the generator: `result`.
+static PyObject *
+taken(PyObject *generator, PyObject *result)
+{
+    trial_consumed(generator);
+    return result;
 }
 
 // --- list, and what begins with one -------------------------------------------------------------
@@ -56,7 +66,7 @@ list_of(PyObject *generator)
     if (PyErr_Occurred()) {
         Py_CLEAR(consumer.object);
     }
-    return consumer.object;
+    return taken(generator, consumer.object);
 }
 
 static vectorcallfunc plain_list, plain_tuple, plain_set, plain_frozenset;
@@ -115,7 +125,7 @@ fill_set(PyObject *set, PyObject *generator)
     if (PyErr_Occurred()) {
         Py_CLEAR(consumer.object);
     }
-    return consumer.object;
+    return taken(generator, consumer.object);
 }
 
 static PyObject *
@@ -258,20 +268,20 @@ as_fast(PyCFunction function)
 static PyObject *
 builtin_sum(PyObject *module, PyObject *const *args, Py_ssize_t n, PyObject *kwnames)
 {
-    return takes_generator(args, n, 1, kwnames) ? sum_of(args[0])
+    return takes_generator(args, n, 1, kwnames) ? taken(args[0], sum_of(args[0]))
                                                 : as_fast(plain_sum)(module, args, n, kwnames);
 }
 
 static PyObject *
 builtin_any(PyObject *module, PyObject *arg)
 {
-    return takes_generator(&arg, 1, 1, NULL) ? first_that_is(arg, true) : plain_any(module, arg);
+    return takes_generator(&arg, 1, 1, NULL) ? taken(arg, first_that_is(arg, true)) : plain_any(module, arg);
 }
 
 static PyObject *
 builtin_all(PyObject *module, PyObject *arg)
 {
-    return takes_generator(&arg, 1, 1, NULL) ? first_that_is(arg, false) : plain_all(module, arg);
+    return takes_generator(&arg, 1, 1, NULL) ? taken(arg, first_that_is(arg, false)) : plain_all(module, arg);
 }
 
 static PyObject *

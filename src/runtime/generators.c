@@ -59,23 +59,16 @@ trace_for(PyThreadState *tstate, Frame *frame, int consumer)
 // Compiled code for it is about to be entered: may it be? Asked for one value, that is a run of its code;
 // to a consumer, all values are.
 static bool
-may_enter(PyThreadState *tstate, PyObject *generator, Frame *frame, bool consumed)
+may_enter(PyThreadState *tstate, CodeInfo *info, PyObject *generator, Frame *frame, bool consumed)
 {
-    if (consumed && !trial.refusing && !compat_generator_is_new(generator)) {
-        return true;
+    if (trial_wanted(info) && (!consumed || compat_generator_is_new(generator))) {
+        trial_arrive(info, frame, compat_current_frame(tstate), consumed);
     }
-    CodeInfo *info = info_need(compat_frame_code(frame));
-    if (trial_wanted(info)) {
-        if (!consumed) {
-            trial_arrive(info, frame, compat_current_frame(tstate));
-        }
-        else if (compat_generator_is_new(generator)) {
-            trial_arrive_consumed(info, compat_current_frame(tstate));
-        }
+    if (trial_refuses(info)) {
+        trial_needless_event();
+        return false;
     }
-    bool refused = trial_refuses(info);
-    trial.events += refused;
-    return !refused;
+    return true;
 }
 
 static PyObject *
@@ -112,10 +105,14 @@ generator_next(PyObject *generator, Consumer *consumer)
     if (ex == NULL || compat_watched_now(tstate, compat_frame_code(frame))) {
         return interpreter_next(generator);
     }
-    bool enter = may_enter(tstate, generator, frame, consumer != NULL);
+    PyCodeObject *code = compat_frame_code(frame);
+    CodeInfo *info = info_need(code);
+    bool enter = may_enter(tstate, info, generator, frame, consumer != NULL);
+    PyCodeObject *timed = trial_times(info, frame) ? (PyCodeObject *)Py_NewRef(code) : NULL;
     PyObject *value = enter ? resume(tstate, generator, frame, ex, consumer) : interpreter_next(generator);
-    if (trial.frame != NULL) {
-        trial_depart(frame, false);
+    if (timed != NULL) {
+        trial_depart(info, frame, false);
+        Py_DECREF(timed);
     }
     return value;
 }

@@ -5,7 +5,7 @@
 // it asked for, and goes to the recorder. Callbacks are C functions and never raise.
 //
 // PY_START comes when a function starts: it counts, too, enters the function's trace, or has one
-// recorded. PY_RETURN and PY_YIELD come for the one code object whose runs are being timed (trial.c).
+// recorded. PY_RETURN and PY_YIELD come for code objects whose runs are being timed (trial.c).
 //
 // Counters and traces are in anchors.c. A jump that is of no use to us (forward, or to a loop given up for good)
 // answers DISABLE and costs nothing from then on.
@@ -27,7 +27,6 @@ static struct {
     PyObject *set_local_events;
     PyCodeObject **watched;     // code objects with INSTRUCTION events on (strong)
     size_t n_watched, room;
-    PyCodeObject *timed;        // has PY_RETURN and PY_YIELD events on (borrowed)
 } hook;
 
 enum { OPTIMIZER_ID = 5, RETRY_TURNS = 16 };
@@ -68,11 +67,11 @@ enter(PyThreadState *tstate, Frame *frame, Executor *ex)
 
 // --- when to listen ---------------------------------------------------------------------------
 //
-// An event costs an interpreted call 20 to 40 ns. So a function that starts gets a trial of some
+// An event costs an interpreted call 20 to 40 ns. So a function that starts is heard for some
 // calls. If they take too long it is cold, and starts unheard until all events are switched on
 // again, which is done less and less often.
 
-enum { TRIAL_CALLS = 64, TRIAL_NS = TRIAL_CALLS * 4000, FIRST_PAUSE_MS = 100, LONGEST_PAUSE_MS = 10000 };
+enum { HEARD_CALLS = 64, COLD_NS = HEARD_CALLS * 4000, FIRST_PAUSE_MS = 100, LONGEST_PAUSE_MS = 10000 };
 
 static struct {
     uint64_t end;               // of the pause that there is, in ns
@@ -123,23 +122,23 @@ hook_look_at_clock(void)
     }
 }
 
-// A trial begins or ends. true: the function is cold.
+// It begins to be heard, or has been for HEARD_CALLS. true: the function is cold.
 static bool
 is_cold(CodeInfo *info)
 {
     uint64_t now = cpu_ns();
     if (info->since == 0) {
         info->since = now;
-        info->trial = info->function.count + TRIAL_CALLS;
+        info->heard_until = info->function.count + HEARD_CALLS;
         end_pause(now);
         return false;
     }
-    if (now - info->since <= TRIAL_NS) {
-        info->trial = UINT32_MAX;       // hot: heard until it is recorded
+    if (now - info->since <= COLD_NS) {
+        info->heard_until = UINT32_MAX;       // hot: heard until it is recorded
         return false;
     }
     info->since = 0;
-    info->trial = 0;
+    info->heard_until = 0;
     quiet.any = true;
     return true;
 }
@@ -165,18 +164,20 @@ run_begins(CodeInfo *info, bool has_started)
 {
     Frame *frame = compat_current_frame(PyThreadState_GET());
     if (frame != NULL && !compat_frame_is_c_entry(frame) && compat_frame_code(frame) == info->code
-        && (has_started || trial.frame != frame)) {
-        trial_arrive(info, frame, compat_frame_previous(frame));
+        && (has_started || !trial_times(info, frame))) {
+        trial_arrive(info, frame, compat_frame_previous(frame), false);
     }
 }
 
 // Compiled code has been left: with the function's result, or an exception that nothing handles there?
 static void
-run_may_be_over(Frame *frame, PyCodeObject *code)
+run_may_be_over(CodeInfo *info, Frame *frame)
 {
-    ptrdiff_t offset = trial.frame != frame ? 0 : compat_frame_ip(frame) - compat_code_start(code);
-    if (offset < 0 || offset >= Py_SIZE(code)) {
-        trial_depart(frame, false);
+    if (trial_times(info, frame)) {
+        ptrdiff_t offset = compat_frame_ip(frame) - compat_code_start(info->code);
+        if (offset < 0 || offset >= Py_SIZE(info->code)) {
+            trial_depart(info, frame, false);
+        }
     }
 }
 
@@ -201,7 +202,7 @@ loop_turn(PyCodeObject *code, int to)
             run_begins(info, false);
         }
         if (trial_refuses(info)) {
-            trial.events++;
+            trial_needless_event();
             return false;
         }
     }
@@ -237,7 +238,7 @@ loop_turn(PyCodeObject *code, int to)
     if (anchor->newest != NULL) {
         if (enter(tstate, frame, anchor->newest)) {
             record_loop_left(frame);
-            run_may_be_over(frame, code);
+            run_may_be_over(info_need(code), frame);
             return false;
         }
         // None of its traces is for this frame (another module's globals, say): as if there were
@@ -296,7 +297,7 @@ function_start(CodeInfo *info)
             return false;
         }
         if (enter(tstate, frame, anchor->newest)) {
-            run_may_be_over(frame, code);
+            run_may_be_over(info, frame);
             return anchor->blacklisted;
         }
         // No trace of it is for this frame's globals.
@@ -304,8 +305,8 @@ function_start(CodeInfo *info)
             return false;
         }
     }
-    info->since = 0;            // if it comes to nothing, another trial
-    info->trial = 0;
+    info->since = 0;            // if it comes to nothing, heard again
+    info->heard_until = 0;
     if (jit.recorder != NULL || record_start_function(tstate, frame, code, anchor->offset) < 0) {
         anchor->count = anchor->threshold > RETRY_TURNS ? anchor->threshold - RETRY_TURNS : 0;
         PyErr_Clear();
@@ -335,7 +336,7 @@ on_start(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_t nargs)
     // The usual start of an interpreted function ends here.
     if (function->newest == NULL && !function->blacklisted
         && ++function->count < function->threshold) {
-        return Py_NewRef(function->count >= info->trial && is_cold(info) ? hook.disable : Py_None);
+        return Py_NewRef(function->count >= info->heard_until && is_cold(info) ? hook.disable : Py_None);
     }
     return Py_NewRef(function_start(info) ? hook.disable : Py_None);
 }
@@ -415,9 +416,13 @@ on_instruction(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_t narg
 
 // PY_RETURN(code, offset, value), PY_YIELD(code, offset, value)
 static PyObject *
-on_end(PyObject *Py_UNUSED(self), PyObject *const *Py_UNUSED(args), Py_ssize_t Py_UNUSED(nargs))
+on_end(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_t nargs)
 {
-    trial_depart(compat_current_frame(PyThreadState_GET()), true);
+    if (nargs < 1 || !PyCode_Check(args[0])) {
+        PyErr_SetString(PyExc_TypeError, "expected code, offset, value");
+        return NULL;
+    }
+    trial_depart(info_need((PyCodeObject *)args[0]), compat_current_frame(PyThreadState_GET()), true);
     Py_RETURN_NONE;
 }
 
@@ -434,28 +439,16 @@ set_local_events(PyCodeObject *code, int events)
 static int
 events_of(PyCodeObject *code)
 {
+    const CodeInfo *info = info_need(code);
     return (is_watched(code) ? EVENT(INSTRUCTION) : 0)
-           | (code == hook.timed ? EVENT(PY_RETURN) | EVENT(PY_YIELD) : 0);
-}
-
-void
-hook_timed_is_gone(void)
-{
-    hook.timed = NULL;
+           | (info != NULL && info->trial != NULL ? EVENT(PY_RETURN) | EVENT(PY_YIELD) : 0);
 }
 
 void
 hook_report_ends(PyCodeObject *code)
 {
-    PyCodeObject *before = hook.timed;
     PyObject *exc = PyErr_GetRaisedException();
-    hook.timed = code;
-    if (before != NULL && before != code) {
-        set_local_events(before, events_of(before));
-    }
-    if (code != NULL) {
-        set_local_events(code, events_of(code));
-    }
+    set_local_events(code, events_of(code));
     PyErr_SetRaisedException(exc);
 }
 

@@ -14,7 +14,6 @@ void hook_look_at_clock(void);
 void hook_listen_later(void);
 // Runs of this code object (NULL: of none any more) are timed: have it reported when they end.
 void hook_report_ends(PyCodeObject *code);
-void hook_timed_is_gone(void);          // that code object dies
 // Take a root trace out of its loop's chain (drops the chain's reference).
 void hook_uninstall_root(Executor *ex);
 

@@ -4,6 +4,7 @@ import collections
 import contextlib
 import dis
 import itertools
+import operator
 import os
 import subprocess
 import sys
@@ -46,7 +47,6 @@ def fresh(source, name):
 STEP = "def step(x):\n    y = x & 7\n    z = y ^ x\n    return z + y\n"
 LOOP = "def total(n):\n    t = 0\n    for i in range(n):\n        t += i & 3\n    return t\n"
 FIB = "def fib(n):\n    return n if n < 2 else fib(n - 1) + fib(n - 2)\n"
-ODD = "def odd(xs):\n    return any(x & 1 for x in xs)\n"
 
 
 def calls(function, argument, count):
@@ -93,9 +93,12 @@ def test_so_are_the_loops_of_a_function(jit):
 
 
 @needs_real_times
-def test_so_is_a_generator(jit):
+@pytest.mark.parametrize("consumer", ["any", "list", "set", "sum", "join"])
+def test_so_is_a_generator_whatever_takes_its_values(jit, consumer):
+    taker = '"".join' if consumer == "join" else consumer
+    value = '"x" * (x & 1)' if consumer == "join" else "x & 1"
     jit(trial_starts=50, force_exit=1)
-    lost(ODD, "odd", (2, 4, 6) * 20, 20000)
+    lost(f"def values(xs):\n    return {taker}({value} for x in xs)\n", "values", (2, 4, 6) * 20, 20000)
 
 
 EVENS = "def evens(n):\n    i = 0\n    while True:\n        i += 1\n        if i & 1:\n            yield i & n\n"
@@ -112,6 +115,19 @@ def test_so_is_a_generator_that_the_interpreter_resumes(jit):
 
     jit(trial_starts=50, force_exit=1)
     repeated(attempt, 8)
+
+
+@needs_real_times
+def test_several_are_tried_at_a_time(jit):
+    def attempt():
+        before = jitpatch.stats().aborts.get(LOST, 0)
+        steps = [fresh(STEP.replace("step", f"step_{k}"), f"step_{k}") for k in range(12)]
+        # One needs 350 to 600 calls: twelve, one after the other, would need some thousands of each.
+        collections.deque(map(operator.call, itertools.cycle(steps), itertools.repeat(5, 12 * 800)), maxlen=0)
+        return jitpatch.stats().aborts.get(LOST, 0) >= before + 8
+
+    jit(trial_starts=50, force_exit=1)
+    repeated(attempt, 4)
 
 
 def test_a_small_share_of_the_time_is_enough(jit):
