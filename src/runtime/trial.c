@@ -40,7 +40,7 @@ enum {
     EVENT_NS = 30,              // what a callback that does nothing costs
     TIMING_NS = 60,             // what a timed run costs over another one, at least
     LONG_ROUND_NS = 2000000,    // ends before all its runs have been
-    LONG_RUN_NS = 100000000,    // so long that nobody would wait for another one without traces
+    LONG_RUN_NS = 5000000,      // so long that entering is no matter, and one without traces would be felt
     WORTH = 16,                 // traces must spare at least one part in so many
     MOST_FRAMES = 100,          // looked through for the same code
     PATIENCE = 8000,            // arrivals in one round, while others wait
