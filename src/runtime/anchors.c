@@ -328,6 +328,9 @@ hook_leave_alone(PyCodeObject *code, int offset)
         anchor->blacklisted = true;
         CodeInfo *info = info_need(code);
         info->has_traces = any_may_be_entered(info);
+        if (!info->has_traces) {
+            trial_stop(info);
+        }
         hook_log_abort(code, PyCode_Addr2Line(code, key_offset(offset) * (int)sizeof(_Py_CODEUNIT)),
                        ABORT_SHORT_RUNS, "");
     }

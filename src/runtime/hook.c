@@ -642,7 +642,7 @@ hook_disable(void)
     }
     hook.installed = false;
     bool ours = still_ours();
-    trial_forget(NULL);
+    trial_stop_all();
     hook_unwatch_all();
     if (ours) {
         give_up_tool_id();

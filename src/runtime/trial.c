@@ -212,9 +212,7 @@ find_place(void)
     }
     for (Trial *t = trials; t < trials + AT_A_TIME; t++) {
         if (t->info != NULL && all.arrivals - t->arrivals > PATIENCE) {
-            PyCodeObject *code = t->info->code;
-            give_up(t);
-            hook_report_ends(code);
+            trial_stop(t->info);
         }
         if (t->info == NULL) {
             return t;
@@ -337,13 +335,26 @@ trial_prepare(CodeInfo *info)
 void
 trial_forget(CodeInfo *dead)
 {
+    if (dead->trial != NULL) {
+        give_up(dead->trial);
+    }
+}
+
+void
+trial_stop(CodeInfo *info)
+{
+    if (info->trial != NULL) {
+        give_up(info->trial);
+        hook_report_ends(info->code);
+    }
+}
+
+void
+trial_stop_all(void)
+{
     for (Trial *t = trials; t < trials + AT_A_TIME; t++) {
-        if (t->info != NULL && (dead == NULL || t->info == dead)) {
-            PyCodeObject *code = t->info->code;
-            give_up(t);
-            if (dead == NULL) {
-                hook_report_ends(code);
-            }
+        if (t->info != NULL) {
+            trial_stop(t->info);
         }
     }
 }

@@ -33,7 +33,10 @@ void trial_consumed(PyObject *generator);
 void trial_needless_event(void);
 // A root trace of the code has been installed.
 void trial_prepare(CodeInfo *info);
-// The code object dies, or (NULL) nothing is entered any more: trials end without a verdict.
+// Nothing of it is to be entered any more: a trial of it ends without a verdict.
+void trial_stop(CodeInfo *info);
+// Likewise of all code; or of code that dies.
+void trial_stop_all(void);
 void trial_forget(CodeInfo *dead);
 // All events are switched on again: what did not pay may pay now.
 void trial_new_chance(void);

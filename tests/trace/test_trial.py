@@ -168,6 +168,18 @@ def test_events_that_a_trial_needs_are_given_back(jit):
     assert (during, after) == (sys.monitoring.events.PY_RETURN | sys.monitoring.events.PY_YIELD, 0)
 
 
+def test_a_trial_ends_when_nothing_is_left_to_try(jit):
+    jit(trial_starts=50, force_exit=1)
+    total = fresh(LOOP, "total")
+    for _ in range(150):
+        total(40)
+    assert sys.monitoring.get_local_events(sys.monitoring.OPTIMIZER_ID, total.__code__) != 0
+    for executor in jitpatch.executors(total):
+        if not executor.is_side:
+            jitpatch._jitpatch._leave_alone(executor)
+    assert sys.monitoring.get_local_events(sys.monitoring.OPTIMIZER_ID, total.__code__) == 0
+
+
 def test_runs_that_end_in_an_exception_do_not_keep_others_from_a_trial(jit):
     jit(trial_starts=50, force_exit=1)
     fails = fresh("def fails(n):\n    for i in range(n):\n        i += 1\n    raise KeyError(i)\n", "fails")
