@@ -7,7 +7,7 @@
 // without, and the time of its runs is taken, round by round. If runs with traces are slower the code is left
 // to the interpreter. No two runs are alike, and now and then something else takes time: so what counts is how
 // often, and how clearly in comparison with others, one round of a pair beats the other (Wilcoxon's signed-rank
-// test, "Individual comparisons by ranking methods", 1945). It is asked after 4, 8, 16 and 32 pairs.
+// test, "Individual comparisons by ranking methods", 1945). It is asked after 4, 8 and 16 pairs.
 //
 // A run is what is done alike with traces and without: from the start of a function, or the first turn of its
 // loop, to its return; of a generator, to its next yield. The interpreter reports the end (hook.c). If a
@@ -34,12 +34,12 @@
 #include <math.h>
 
 enum {
-    AT_A_TIME = 16,
+    AT_A_TIME = 8,
     STARTS = 32,                // in a round
     MOST_LOST = 8 * STARTS,     // in a row that end in an exception, or are never heard to end
     EVENT_NS = 30,              // what a callback that does nothing costs
     TIMING_NS = 60,             // what a timed run costs over another one, at least
-    LONG_ROUND_NS = 2000000,    // ends before all its runs have been
+    LONG_ROUND_NS = 500000,     // ends before all its runs have been
     LONG_RUN_NS = 5000000,      // so long that entering is no matter, and one without traces would be felt
     WORTH = 16,                 // traces must spare at least one part in so many
     MOST_FRAMES = 100,          // looked through for the same code

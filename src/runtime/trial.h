@@ -4,7 +4,7 @@
 
 #include "anchors.h"
 
-enum { TRIAL_PAIRS = 32 };      // of rounds, at most: one with traces, one without
+enum { TRIAL_PAIRS = 16 };      // of rounds, at most: one with traces, one without
 
 // The trial of one code object. While `refusing`, its traces are not entered from the interpreter.
 typedef struct Trial {
