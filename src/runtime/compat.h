@@ -172,6 +172,9 @@ const void *compat_other_evaluator(void);
 const void *compat_local_tools(PyCodeObject *code, int *ours);
 // The same, quickly: what was found for all code is kept until the monitoring version changes.
 bool compat_watched_now(PyThreadState *tstate, PyCodeObject *code);
+// Have `call` made at the next eval-breaker check of whichever thread runs. Needs no GIL and no thread state.
+// false: too many wait already.
+bool compat_add_pending_call(PyInterpreterState *interp, int (*call)(void *), void *arg);
 
 // --- objects ----------------------------------------------------------------------------------
 // Instance attributes kept inline after the object (3.13: inline values).

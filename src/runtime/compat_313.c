@@ -370,6 +370,12 @@ compat_local_tools(PyCodeObject *code, int *ours)
     return code->_co_monitoring == NULL ? NULL : code->_co_monitoring->local_monitors.tools;
 }
 
+bool
+compat_add_pending_call(PyInterpreterState *interp, int (*call)(void *), void *arg)
+{
+    return _PyEval_AddPendingCall(interp, call, arg, 0) == _Py_ADD_PENDING_SUCCESS;
+}
+
 // --- extra slots of code objects --------------------------------------------------------------
 
 // What PyUnstable_Code_SetExtra makes; not in any header.

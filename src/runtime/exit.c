@@ -16,6 +16,7 @@
 #include "coverage.h"
 #include "emit.h"
 #include "helpers.h"
+#include "policy.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -453,7 +454,7 @@ wants_side_trace(const Executor *ex, const Exit *exit, bool raised)
     if (raised || exit->side != NULL || ex->snaps[exit->snap].yields
         || ex->snaps[exit->snap].no_side || ex->invalid || ex->root->invalid
         || ex->root->n_sides >= (uint32_t)jit.params.max_sides
-        || exit->count < exit->retry) {
+        || exit->count < exit->retry || !policy_may_compile()) {
         return false;
     }
     if (ex->at_same_place >= MAX_AT_SAME_PLACE && executor_exit_ip(ex, exit) == ex->start_ip) {
@@ -501,6 +502,9 @@ leave(Activation *act, Executor *ex, uint32_t n, bool raised, bool in_compiled)
     jit.stats.exits++;
     jit.stats.errors += raised;
     unsigned left_by = left_op(ex, exit);
+    if (left_by == UOP_CHECK_BREAKER) {
+        policy_left_by_request(frames[snap->n_frames - 1]);
+    }
     if ((left_by == UOP_GUARD_IP || left_by == UOP_GUARD_VALID) && snap->n_frames > 1) {
         record_left_after_loop(frames[snap->n_frames - 1]);
     }
@@ -694,32 +698,8 @@ run_executor(PyThreadState *tstate, Frame *frame, Executor *ex, bool in_compiled
     return 0;
 }
 
-// Entering and leaving costs about as much as ten turns of a small loop interpreted. Now and then
-// a run is timed; a loop most of whose runs are shorter than that is left to the interpreter.
-// For a function that returned, its trace knows how many bytecodes the interpreter would have run.
-enum { SAMPLE_EVERY = 16, SAMPLES = 64, SHORT_RUN_NS = 260, SHORT_RUN_WORK = 20 };
-
-static void
-run_timed(PyThreadState *tstate, Frame *frame, Executor *ex)
-{
-    uint64_t start = now_ns();
-    uint32_t work = run_executor(tstate, frame, ex, false);
-    ex->short_runs += work > 0 ? work < SHORT_RUN_WORK : now_ns() - start < SHORT_RUN_NS;
-    if (++ex->sampled == SAMPLES) {
-        if (ex->short_runs > SAMPLES * 3 / 4 && jit.params.threshold > 20 && ex->code != NULL) {
-            hook_leave_alone(ex->code, ex->anchor);
-        }
-        ex->sampled = ex->short_runs = 0;
-    }
-}
-
 void
 enter_executor(PyThreadState *tstate, Frame *frame, Executor *ex)
 {
-    if (ex->entered % SAMPLE_EVERY == SAMPLE_EVERY - 1) {
-        run_timed(tstate, frame, ex);
-    }
-    else {
-        run_executor(tstate, frame, ex, false);
-    }
+    run_executor(tstate, frame, ex, false);
 }

@@ -2,6 +2,7 @@
 #include "record.h"
 #include "coverage.h"
 #include "emit.h"
+#include "policy.h"
 #include "activation.h"
 #include "stencil_table.h"
 #include <stdio.h>
@@ -383,8 +384,9 @@ compile_trace(Recorder *r, const Executor *target, uint16_t loop_snap)
         PyErr_Clear();
         reason = ABORT_INVALIDATED;
     }
+    uint64_t end = now_ns();
+    policy_charge(end - start);
     if (reason == ABORT_NONE) {
-        uint64_t end = now_ns();
         coverage_trace(r->t, final, assignment, ex);
         ex->compile_ns = end - start;
         jit.stats.record_ns += optimised - start;
