@@ -193,14 +193,31 @@ function_start(CodeInfo *info)
     return false;
 }
 
+// The code object of an event; NULL: the event is not for us.
+static PyCodeObject *
+code_of(PyObject *const *args, Py_ssize_t nargs, Py_ssize_t wanted)
+{
+    return nargs == wanted && PyCode_Check(args[0]) ? (PyCodeObject *)args[0] : NULL;
+}
+
+// An offset in bytes as one in code units; -1: it is none in `code`.
+static int
+unit_of(const PyCodeObject *code, PyObject *offset)
+{
+    if (!PyLong_CheckExact(offset) || !PyUnstable_Long_IsCompact((PyLongObject *)offset)) {
+        return -1;
+    }
+    Py_ssize_t bytes = PyUnstable_Long_CompactValue((PyLongObject *)offset);
+    Py_ssize_t unit = bytes / (Py_ssize_t)sizeof(_Py_CODEUNIT);
+    return bytes >= 0 && unit < Py_SIZE(code) ? (int)unit : -1;
+}
+
 // PY_START(code, offset): offset in bytes.
 static PyObject *
 on_start(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_t nargs)
 {
-    if (nargs != 2 || !PyCode_Check(args[0])) {
-        Py_RETURN_NONE;
-    }
-    CodeInfo *info = jit.enabled ? info_need((PyCodeObject *)args[0]) : NULL;
+    PyCodeObject *code = code_of(args, nargs, 2);
+    CodeInfo *info = jit.enabled && code != NULL ? info_need(code) : NULL;
     if (info == NULL) {
         Py_RETURN_NONE;
     }
@@ -248,44 +265,30 @@ hook_resumed(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int *key)
     return NULL;
 }
 
-// An int that needs no second look: the interpreter's offsets are.
-static bool
-is_offset(PyObject *o)
-{
-    return PyLong_CheckExact(o) && compat_int_is_compact(o);
-}
-
 // JUMP(code, from, to): offsets in bytes.
 static PyObject *
 on_jump(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_t nargs)
 {
-    if (nargs != 3 || !PyCode_Check(args[0]) || !is_offset(args[1]) || !is_offset(args[2])) {
-        Py_RETURN_NONE;
-    }
-    long from = PyLong_AsLong(args[1]), to = PyLong_AsLong(args[2]);
-    if (to > from) {
-        return Py_NewRef(hook.disable);
-    }
+    PyCodeObject *code = code_of(args, nargs, 3);
+    int from = code == NULL ? -1 : unit_of(code, args[1]);
+    int to = from < 0 ? -1 : unit_of(code, args[2]);
     if (!jit.enabled || to < 0) {
         Py_RETURN_NONE;
     }
-    bool useless = loop_turn((PyCodeObject *)args[0], (int)(to / (long)sizeof(_Py_CODEUNIT)));
-    return Py_NewRef(useless ? hook.disable : Py_None);
+    return Py_NewRef(to > from || loop_turn(code, to) ? hook.disable : Py_None);
 }
 
 // INSTRUCTION(code, offset): offset in bytes.
 static PyObject *
 on_instruction(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_t nargs)
 {
-    if (nargs != 2 || !PyCode_Check(args[0]) || !is_offset(args[1])) {
-        Py_RETURN_NONE;
-    }
-    PyCodeObject *code = (PyCodeObject *)args[0];
-    int offset = (int)(PyLong_AsLong(args[1]) / (long)sizeof(_Py_CODEUNIT));
+    PyCodeObject *code = code_of(args, nargs, 2);
+    int offset = code == NULL ? -1 : unit_of(code, args[1]);
     PyThreadState *tstate = PyThreadState_GET();
     Frame *frame = compat_current_frame(tstate);
-    if (jit.recorder != NULL && frame != NULL && !compat_frame_is_c_entry(frame)
-        && compat_frame_code(frame) == code && !compat_after_prefix(code, offset)) {
+    if (jit.recorder != NULL && offset >= 0 && frame != NULL && !compat_frame_is_c_entry(frame)
+        && compat_frame_code(frame) == code && compat_frame_ip(frame) == compat_code_start(code) + offset
+        && !compat_after_prefix(code, offset)) {
         PyObject *exc = PyErr_GetRaisedException();
         record_instruction(tstate, frame, code, offset);
         PyErr_SetRaisedException(exc);
