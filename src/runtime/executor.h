@@ -16,7 +16,8 @@ typedef struct {
     uint32_t retry;                     // count at which growing a side trace is tried next
     uint8_t *stub;                      // the exit stub
     Executor *side;                     // the side trace grown here, or NULL (strong)
-    const SnapEntry *yielded;           // a yield, and nothing is left to restore but this value
+    struct Restore *restore;            // its program (restore.h), once it was taken
+    bool yields;                        // nothing is left to restore but the value that is yielded
     bool ended;                         // the generator returns None, and nothing is left to restore
 } Exit;
 
@@ -122,6 +123,14 @@ executor_exit_ip(const Executor *ex, const Exit *exit)
 {
     const Snapshot *snap = &ex->snaps[exit->snap];
     return ex->frames[snap->first_frame + snap->n_frames - 1].ip;
+}
+
+// The instruction that an exit stands for. A forced exit is one more exit of the instruction after it.
+static inline unsigned
+executor_left_op(const Executor *ex, const Exit *exit)
+{
+    unsigned op = ex->ins[exit->ref].op;
+    return op == UOP_FORCED_EXIT ? ex->ins[exit->ref + 1].op : op;
 }
 
 // May unknown code have run before this exit, with no GUARD_VALID between?

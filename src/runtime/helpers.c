@@ -2,6 +2,7 @@
 #include "helpers.h"
 #include "compat.h"
 #include "jit.h"
+#include "restore.h"
 #include <math.h>
 #include <errno.h>
 
@@ -58,9 +59,7 @@ PyObject *
 help_box_int(int64_t v)
 {
     PyObject *o = PyLong_FromLongLong(v);
-    if (o == NULL) {
-        Py_FatalError("jitpatch: out of memory at the start of a side trace");
-    }
+    RESTORE_NEED(o, PyLong_FromLongLong(v));
     return o;
 }
 
@@ -68,9 +67,7 @@ PyObject *
 help_box_float(double v)
 {
     PyObject *o = PyFloat_FromDouble(v);
-    if (o == NULL) {
-        Py_FatalError("jitpatch: out of memory at the start of a side trace");
-    }
+    RESTORE_NEED(o, PyFloat_FromDouble(v));
     return o;
 }
 
@@ -238,9 +235,7 @@ PyObject *
 help_tuple_or_die(Activation *act, int64_t count)
 {
     PyObject *tuple = help_tuple_from_args(act, count);
-    if (tuple == NULL) {
-        Py_FatalError("jitpatch: out of memory at the start of a side trace");
-    }
+    RESTORE_NEED(tuple, help_tuple_from_args(act, count));
     return tuple;
 }
 
@@ -372,7 +367,7 @@ void
 help_global_set(PyObject *dict, PyObject *name, PyObject *value)
 {
     if (PyDict_SetItem(dict, name, value) < 0) {
-        Py_FatalError("jitpatch: a module's variable could not be written");
+        restore_no_memory();
     }
 }
 
@@ -392,9 +387,7 @@ PyObject *
 help_function_or_die(PyObject *code, PyObject *globals, PyObject *closure)
 {
     PyObject *func = help_function(code, globals, closure);
-    if (func == NULL) {
-        Py_FatalError("jitpatch: out of memory at the start of a side trace");
-    }
+    RESTORE_NEED(func, help_function(code, globals, closure));
     return func;
 }
 

@@ -3,6 +3,7 @@
 #include "coverage.h"
 #include "emit.h"
 #include "policy.h"
+#include "restore.h"
 #include "activation.h"
 #include "stencil_table.h"
 #include <stdio.h>
@@ -174,7 +175,7 @@ copy_trace(Executor *ex, const Trace *t, const Assignment *a, Recorder *r)
             && ex->frames[snap->first_frame].depth == 0;
         if (snap->yields == 1 && snap->n_frames == 1 && snap->count == 1
             && (e->how == SLOT_TAKE || e->how == SLOT_NEW)) {
-            ex->exits[i].yielded = e;
+            ex->exits[i].yields = true;
         }
     }
     renumber_params(t, ex->params, ex->n_params);
@@ -369,7 +370,7 @@ compile_trace(Recorder *r, const Executor *target, uint16_t loop_snap)
             PyErr_Clear();
             reason = ABORT_MEMORY;
         }
-        else {
+        else if ((reason = restore_check(ex)) == ABORT_NONE) {
             ex->origin = jit.keep_origins ? calloc(1, sizeof(Origin)) : NULL;
             if (ex->origin != NULL) {
                 ex->origin->optimise_ns = optimised - start;

@@ -102,6 +102,13 @@ void enter_executor(PyThreadState *tstate, Frame *frame, Executor *ex);
 uintptr_t native_floor(PyThreadState *tstate);
 // exit.c: the frame of `act` as an exit wants it; the interpreter is to go on there.
 void leave_executor(Activation *act);
+// The same for an activation that counts in root->inside. in_compiled: it was entered by compiled code (RUN_LOOP).
+void leave_tree(Activation *act, Executor *root, bool in_compiled);
+// The exit was taken, and all is in the frame but what a yield yields: that value (a new reference), and how deep
+// the stack is below it. exit_note() only counts the exit.
+PyObject *exit_value(Activation *act, int *depth);
+void exit_note(Executor *ex, uint32_t n);
+bool exit_is_yield(const Executor *ex, uint32_t n);     // it stands before a YIELD_VALUE
 
 // The version that may be run for `frame`, or NULL.
 Executor *fitting_executor(PyThreadState *tstate, Frame *frame, Executor *ex);
