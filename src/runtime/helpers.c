@@ -389,6 +389,20 @@ help_list_join(PyObject *left, PyObject *right)
     return (PyObject *)result;
 }
 
+// What is left of a tuple whose items have moved. A large one is given no length, so that letting it go does not
+// go through it; a small one keeps its length, which says in which list of free tuples its memory belongs.
+enum { SMALL_TUPLE = 20 };
+
+static void
+empty_tuple(PyObject *tuple)
+{
+    if (Py_SIZE(tuple) > SMALL_TUPLE) {
+        Py_SET_SIZE(tuple, 0);
+        return;
+    }
+    memset(((PyTupleObject *)tuple)->ob_item, 0, (size_t)Py_SIZE(tuple) * sizeof(PyObject *));
+}
+
 PyObject *
 help_tuple_join(PyObject *left, PyObject *right)
 {
@@ -403,7 +417,7 @@ help_tuple_join(PyObject *left, PyObject *right)
     PyObject **items = ((PyTupleObject *)result)->ob_item, **old = ((PyTupleObject *)left)->ob_item;
     memcpy(items, old, (size_t)n * sizeof(PyObject *));
     copy_items(items + n, ((PyTupleObject *)right)->ob_item, more);
-    memset(old, 0, (size_t)n * sizeof(PyObject *));
+    empty_tuple(left);
     return result;
 }
 
