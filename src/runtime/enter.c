@@ -6,6 +6,7 @@
 #include "jit.h"
 #include "coverage.h"
 #include "emit.h"
+#include "policy.h"
 #include "restore.h"
 
 // --- which executor, and may it be run ----------------------------------------------------------
@@ -120,6 +121,9 @@ run_executor(PyThreadState *tstate, Frame *frame, Executor *ex, bool in_compiled
     if (act.exit == EXIT_RETURNED) {
         compat_return_from(frame, act.returned);
         ex->inside--;
+        if (policy_judging) {
+            policy_returned(act.work);
+        }
         return (uint32_t)act.work;
     }
     leave_tree(&act, ex, in_compiled);

@@ -121,13 +121,12 @@ finish_inlined(Activation *act, const Executor *ex, const Snapshot *snap, Frame 
 
 // --- leaving ----------------------------------------------------------------------------------
 
+// Could a side trace be recorded from this exit, if it were hot?
 static bool
-wants_side_trace(const Executor *ex, const Exit *exit, bool raised)
+may_grow(const Executor *ex, const Exit *exit)
 {
-    if (raised || exit->side != NULL || ex->snaps[exit->snap].yields
-        || ex->snaps[exit->snap].no_side || ex->invalid || ex->root->invalid
-        || ex->root->n_sides >= (uint32_t)jit.params.max_sides
-        || exit->count < exit->retry || !policy_may_compile()) {
+    if (exit->side != NULL || ex->snaps[exit->snap].yields || ex->snaps[exit->snap].no_side || ex->invalid
+        || ex->root->invalid || ex->root->n_sides >= (uint32_t)jit.params.max_sides || !policy_may_compile()) {
         return false;
     }
     if (ex->at_same_place >= MAX_AT_SAME_PLACE && executor_exit_ip(ex, exit) == ex->start_ip) {
@@ -194,13 +193,16 @@ leave(Activation *act, Executor *ex, uint32_t n, bool raised, bool in_compiled)
     exit->count++;
     jit.stats.exits++;
     jit.stats.errors += raised;
+    if (policy_judging) {
+        policy_left(ex, exit, !raised && may_grow(ex, exit));
+    }
     if (by_request) {
         policy_left_by_request(frames[n_frames - 1]);
     }
     if (leaves_loop) {
         record_left_after_loop(frames[n_frames - 1]);
     }
-    if (exit->count >= exit->retry && wants_side_trace(ex, exit, raised)) {
+    if (exit->count >= exit->retry && !raised && may_grow(ex, exit)) {
         record_from(act, ex, n, frames[0], frames[n_frames - 1]);
     }
     if (n_frames > 1) {

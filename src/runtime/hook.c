@@ -52,19 +52,24 @@ is_watched(PyCodeObject *code)
     return false;
 }
 
-// Run `ex`, or another version of it, for the frame of this callback. false: none was entered.
+// Run a trace of the anchor for the frame of this callback. false: none was entered.
 static bool
-enter(PyThreadState *tstate, Frame *frame, Executor *ex)
+enter(PyThreadState *tstate, Frame *frame, PyCodeObject *code, Anchor *anchor)
 {
     uint64_t entered = jit.stats.entered;
+    int offset = anchor->offset;
+    bool judged = policy_judge_next(anchor);
     CallbackState saved;
     compat_leave_callback(tstate, &saved);
-    Py_INCREF(ex);
+    Executor *ex = (Executor *)Py_NewRef((PyObject *)anchor->newest);
     enter_executor(tstate, frame, ex);
     if (PyErr_Occurred()) {
         compat_raise_here(tstate, frame);
     }
     Py_DECREF(ex);
+    if (judged) {
+        policy_judge(code, offset, jit.stats.entered != entered);
+    }
     executor_sweep();
     compat_reenter_callback(tstate, &saved);
     return jit.stats.entered != entered;
@@ -124,7 +129,7 @@ loop_turn(PyCodeObject *code, int to)
         return false;
     }
     if (anchor->newest != NULL) {
-        if (enter(tstate, frame, anchor->newest)) {
+        if (enter(tstate, frame, code, anchor)) {
             record_loop_left(frame);
             return false;
         }
@@ -177,7 +182,7 @@ function_start(CodeInfo *info)
         return false;
     }
     if (anchor->newest != NULL) {
-        if (enter(tstate, frame, anchor->newest)) {
+        if (enter(tstate, frame, code, anchor)) {
             return anchor->blacklisted || anchor->resting;
         }
         // No trace of it is for this frame's globals.

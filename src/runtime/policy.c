@@ -3,8 +3,18 @@
 // The budget. Recording and compiling may take FREE_NS, SHARE of the process's CPU time, and part of what
 // compiled code has saved: a program that gains goes on compiling, one that does not stops soon. What it
 // saves is told from samples: one that finds compiled code at work stands for the time since the last.
+//
+// The score. What one way through a trace spares is known when the trace is installed: the instructions that the
+// interpreter would have spent on the bytecodes up to an exit, less those of the stencils, less the price of
+// leaving there. Entries are judged in groups of JUDGED: their sum, each less the price of entering, says whether
+// the anchor's traces pay. Iterations are not counted (that would cost each of them); their number is told from
+// the time spent. Exits at which the tree is going to grow decide nothing: what lies behind them is to come.
+// Traces that do not pay are left alone until samples find their code hot again, ever more of them each time.
 #include "policy.h"
 #include "nominate.h"
+#include "stencil_table.h"
+
+#include <string.h>
 
 enum {
     FREE_NS = 15000000,
@@ -65,4 +75,157 @@ policy_sample(PyThreadState *tstate, bool late)
     budget.last = now;
     budget.left = NULL;
     budget.allowed = FREE_NS + (now - budget.start) / 100 * SHARE + budget.in_code / 100 * SAVED;
+}
+
+// --- prices -------------------------------------------------------------------------------------
+
+enum {
+    ENTER = 400,                // instructions: the event, and the way in
+    LEAVE = 250,                // the way out
+    LEAVE_FRAME = 600,          // each inlined frame is made, and finished by an evaluator of its own
+    LEAVE_VALUE = 12,           // a slot to be written, an object to be made
+    C_CALL = 15,                // around a call from a stencil
+    BYTES = 4,                  // of machine code to one instruction
+    PER_NS = 5,                 // instructions in a nanosecond
+};
+
+uint32_t
+policy_interpreter_cost(Bytecode op)
+{
+    switch (op) {
+        case BC_LOAD_FAST: case BC_STORE_FAST: case BC_LOAD_CONST: case BC_POP_TOP: case BC_NOP: case BC_COPY:
+        case BC_SWAP: case BC_PUSH_NULL: case BC_JUMP_FORWARD: case BC_END_FOR:
+            return 7;
+        case BC_LOAD_FAST_LOAD_FAST: case BC_STORE_FAST_LOAD_FAST: case BC_STORE_FAST_STORE_FAST:
+        case BC_POP_JUMP_IF_FALSE: case BC_POP_JUMP_IF_TRUE: case BC_POP_JUMP_IF_NONE:
+        case BC_POP_JUMP_IF_NOT_NONE: case BC_JUMP_BACKWARD: case BC_RESUME: case BC_LOAD_GLOBAL:
+            return 11;
+        case BC_CALL: case BC_CALL_KW: case BC_RETURN_VALUE: case BC_RETURN_CONST: case BC_CALL_FUNCTION_EX:
+            return 55;
+        case BC_BINARY_OP: case BC_BINARY_SUBSCR: case BC_STORE_SUBSCR: case BC_STORE_ATTR: case BC_LOAD_ATTR:
+        case BC_COMPARE_OP: case BC_FOR_ITER:
+            return 28;
+        default:
+            return 18;
+    }
+}
+
+static int32_t
+cost_of(const Placed *p, const Trace *t)
+{
+    int32_t cost = (int32_t)(stencils[p->stencil].hot_size / BYTES);
+    return cost + (p->ref != NO_REF && (uop_table[t->ins[p->ref].op].flags & CALLS) ? C_CALL : 0);
+}
+
+static int32_t
+leaving_cost(const Executor *ex, const Snapshot *snap)
+{
+    (void)ex;
+    return LEAVE + LEAVE_FRAME * (snap->n_frames - 1) + LEAVE_VALUE * (int32_t)snap->count;
+}
+
+void
+policy_price(Executor *ex, const Assignment *a, const Trace *t, uint32_t interp, const Executor *parent,
+             uint32_t parent_exit)
+{
+    // What the parent had spared when it was left, without the price of leaving it.
+    int32_t spared = 0, cost = 0, before_loop = 0;
+    if (parent != NULL) {
+        const Exit *from = &parent->exits[parent_exit];
+        spared = from->gain + leaving_cost(parent, &parent->snaps[from->snap]);
+    }
+    for (uint32_t i = 0; i < a->n_code; i++) {
+        if (t->loop != NO_REF && i == a->loop_at) {
+            before_loop = cost;
+            spared += (int32_t)interp;
+        }
+        cost += cost_of(&a->code[i], t);
+        if (a->code[i].exit != NO_EXIT) {
+            Exit *exit = &ex->exits[a->code[i].exit];
+            const Snapshot *snap = &ex->snaps[exit->snap];
+            exit->gain = spared + (int32_t)snap->interp - cost - leaving_cost(ex, snap);
+        }
+    }
+    if (t->loop != NO_REF) {
+        ex->turn_cost = cost - before_loop;
+        ex->turn_gain = (int32_t)interp - ex->turn_cost;
+    }
+}
+
+// --- whether entering pays ----------------------------------------------------------------------
+
+enum { JUDGED = 64, FIRST_JUDGED = 16, AGAIN = 16, MOST_TURNS = 1000, NO_FIT = -150 };
+
+bool policy_judging;
+
+static struct {
+    uint64_t since;             // the entry, in ns
+    int32_t gain;               // as the exit or the return says
+    bool told, growing;
+} verdict;
+
+bool
+policy_judge_next(Anchor *anchor)
+{
+    if (++anchor->entries < anchor->judge_from || !nominate_is_on()) {
+        return false;
+    }
+    verdict.told = verdict.growing = false;
+    verdict.gain = 0;
+    verdict.since = now_ns();
+    policy_judging = true;
+    return true;
+}
+
+void
+policy_left(const Executor *ex, const Exit *exit, bool growing)
+{
+    const Executor *root = ex->root;
+    int64_t turns = 0, ns = (int64_t)(now_ns() - verdict.since);
+    policy_judging = false;
+    verdict.told = true;
+    verdict.growing = growing;
+    if (root->loops && root->turn_cost > 0) {
+        turns = ns * PER_NS / root->turn_cost;
+        turns = turns > MOST_TURNS ? MOST_TURNS : turns;
+    }
+    int64_t gain = exit->gain + turns * root->turn_gain;
+    verdict.gain = gain > INT32_MAX / 2 ? INT32_MAX / 2 : (int32_t)gain;
+}
+
+void
+policy_returned(uint64_t bytecodes)
+{
+    policy_judging = false;
+    verdict.told = true;
+    verdict.gain = (int32_t)bytecodes * 14;
+}
+
+static void
+decide(PyCodeObject *code, Anchor *anchor)
+{
+    bool pays = anchor->score >= 0;
+    anchor->pays = pays;
+    anchor->judge_from = anchor->entries < UINT32_MAX / AGAIN ? anchor->entries * AGAIN : UINT32_MAX;
+    anchor->judged = 0;
+    anchor->score = 0;
+    if (!pays) {
+        anchor->judge_from = anchor->entries + FIRST_JUDGED;
+        hook_leave_alone(code, anchor->offset);
+    }
+}
+
+void
+policy_judge(PyCodeObject *code, int offset, bool entered)
+{
+    policy_judging = false;
+    Anchor *anchor = anchor_find(code, offset);
+    if (anchor == NULL || anchor->newest == NULL || (entered && (!verdict.told || verdict.growing))) {
+        return;
+    }
+    int64_t score = (int64_t)anchor->score + (entered ? verdict.gain - ENTER : NO_FIT);
+    anchor->score = score > INT32_MAX / 2 ? INT32_MAX / 2 : (int32_t)score;
+    if (++anchor->judged >= JUDGED) {
+        decide(code, anchor);
+    }
 }
