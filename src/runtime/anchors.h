@@ -14,10 +14,6 @@ typedef struct {
     uint8_t left;               // recordings given up because their path left the loop
     bool blacklisted;           // never again
     bool resting;               // its traces do not pay: not entered until it is nominated anew
-    bool pays;                  // judged so (policy.c), until `entries` is `judge_from`
-    uint8_t judged;             // entries that `score` stands for
-    int32_t score;              // instructions spared by them
-    uint32_t entries, judge_from;
     Executor *newest;           // its traces, chained by next_version (strong)
 } Anchor;
 

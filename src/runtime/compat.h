@@ -175,6 +175,8 @@ bool compat_watched_now(PyThreadState *tstate, PyCodeObject *code);
 // false: one of the interpreter's own code objects (behind __init__ of a class that was called, say), which lies in
 // read-only memory and never reports.
 bool compat_code_has_events(PyCodeObject *code);
+// Does a pending call wait for this thread?
+bool compat_has_request(PyThreadState *tstate);
 // Have `call` made at the next eval-breaker check of whichever thread runs. Needs no GIL and no thread state.
 // false: too many wait already.
 bool compat_add_pending_call(PyInterpreterState *interp, int (*call)(void *), void *arg);

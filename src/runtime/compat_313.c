@@ -377,6 +377,12 @@ compat_code_has_events(PyCodeObject *code)
 }
 
 bool
+compat_has_request(PyThreadState *tstate)
+{
+    return (tstate->eval_breaker & _PY_CALLS_TO_DO_BIT) != 0;
+}
+
+bool
 compat_add_pending_call(PyInterpreterState *interp, int (*call)(void *), void *arg)
 {
     return _PyEval_AddPendingCall(interp, call, arg, 0) == _Py_ADD_PENDING_SUCCESS;

@@ -74,6 +74,9 @@ run_code(Activation *act, PyThreadState *tstate, Frame *frame, Executor *ex)
     compat_frame_set_depth(frame, -1);
     ex->inside++;
     emit_enter(act, ex->machine_code);
+    if (compat_has_request(tstate)) {
+        policy_in_code();
+    }
 }
 
 PyObject *
@@ -81,6 +84,7 @@ run_to_yield(PyThreadState *tstate, Frame *frame, Executor *ex, Consumer *consum
 {
     Activation act;
     act.consumer = consumer;
+    act.verdict = NULL;
     run_code(&act, tstate, frame, ex);
     Executor *left = act.executor;
     uint32_t n = (uint32_t)act.exit;
@@ -117,17 +121,29 @@ run_executor(PyThreadState *tstate, Frame *frame, Executor *ex, bool in_compiled
         return 0;
     }
     Activation act;
+    Verdict verdict;
+    act.verdict = !in_compiled && policy_judges(ex) ? &verdict : NULL;
+    if (act.verdict != NULL) {
+        Py_INCREF(ex);
+        policy_entering(&verdict);
+    }
     run_code(&act, tstate, frame, ex);
-    if (act.exit == EXIT_RETURNED) {
+    bool returned = act.exit == EXIT_RETURNED;
+    if (returned) {
         compat_return_from(frame, act.returned);
         ex->inside--;
-        if (policy_judging) {
-            policy_returned(act.work);
+        if (act.verdict != NULL) {
+            policy_returned(&verdict, act.work);
         }
-        return (uint32_t)act.work;
     }
-    leave_tree(&act, ex, in_compiled);
-    return 0;
+    else {
+        leave_tree(&act, ex, in_compiled);
+    }
+    if (act.verdict != NULL) {
+        policy_judge(ex, &verdict, false);
+        Py_DECREF(ex);
+    }
+    return returned ? (uint32_t)act.work : 0;
 }
 
 void

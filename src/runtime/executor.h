@@ -101,6 +101,9 @@ struct Executor {
     Phi *phis;
     Carry *jump;
     PyObject *keep;                     // list: objects the code refers to
+    uint64_t judge_from;                // root: `entered` from which entries are judged (policy.c)
+    int64_t score;                      // instructions spared by `judged` of them
+    uint8_t judged;
     int32_t turn_gain, turn_cost;       // of one more iteration: instructions spared, and taken (policy.c)
     uint32_t n_sides;                   // root: side traces grown in its tree so far
     uint32_t work;                      // bytecodes it stands for, from its root's start to its end

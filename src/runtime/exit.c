@@ -177,7 +177,7 @@ leave(Activation *act, Executor *ex, uint32_t n, bool raised, bool in_compiled)
     Frame *frames[MAX_INLINE + 2];
     PyObject *extras[MAX_INLINE + 2];
     unsigned n_frames = program->n_frames;
-    bool leaves_loop = program->leaves_loop, by_request = program->by_request;
+    bool leaves_loop = program->leaves_loop;
     for (unsigned k = 1; k < n_frames; k++) {
         extras[k] = NULL;
     }
@@ -193,11 +193,8 @@ leave(Activation *act, Executor *ex, uint32_t n, bool raised, bool in_compiled)
     exit->count++;
     jit.stats.exits++;
     jit.stats.errors += raised;
-    if (policy_judging) {
-        policy_left(ex, exit, !raised && may_grow(ex, exit));
-    }
-    if (by_request) {
-        policy_left_by_request(frames[n_frames - 1]);
+    if (act->verdict != NULL) {
+        policy_left(act->verdict, ex, exit, !raised && may_grow(ex, exit));
     }
     if (leaves_loop) {
         record_left_after_loop(frames[n_frames - 1]);

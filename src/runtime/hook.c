@@ -52,24 +52,19 @@ is_watched(PyCodeObject *code)
     return false;
 }
 
-// Run a trace of the anchor for the frame of this callback. false: none was entered.
+// Run `ex`, or another version of it, for the frame of this callback. false: none was entered.
 static bool
-enter(PyThreadState *tstate, Frame *frame, PyCodeObject *code, Anchor *anchor)
+enter(PyThreadState *tstate, Frame *frame, Executor *ex)
 {
     uint64_t entered = jit.stats.entered;
-    int offset = anchor->offset;
-    bool judged = policy_judge_next(anchor);
     CallbackState saved;
     compat_leave_callback(tstate, &saved);
-    Executor *ex = (Executor *)Py_NewRef((PyObject *)anchor->newest);
+    Py_INCREF(ex);
     enter_executor(tstate, frame, ex);
     if (PyErr_Occurred()) {
         compat_raise_here(tstate, frame);
     }
     Py_DECREF(ex);
-    if (judged) {
-        policy_judge(code, offset, jit.stats.entered != entered);
-    }
     executor_sweep();
     compat_reenter_callback(tstate, &saved);
     return jit.stats.entered != entered;
@@ -129,7 +124,7 @@ loop_turn(PyCodeObject *code, int to)
         return false;
     }
     if (anchor->newest != NULL) {
-        if (enter(tstate, frame, code, anchor)) {
+        if (enter(tstate, frame, anchor->newest)) {
             record_loop_left(frame);
             return false;
         }
@@ -182,7 +177,7 @@ function_start(CodeInfo *info)
         return false;
     }
     if (anchor->newest != NULL) {
-        if (enter(tstate, frame, code, anchor)) {
+        if (enter(tstate, frame, anchor->newest)) {
             return anchor->blacklisted || anchor->resting;
         }
         // No trace of it is for this frame's globals.

@@ -341,6 +341,7 @@ compile_trace(Recorder *r, const Executor *target, uint16_t loop_snap)
     }
     ex->work = (uint32_t)(r->work + r->bytecodes);
     ex->stack_depth = r->anchor_depth;
+    ex->judge_from = policy_first_judged();
     ex->loops = loop_snap != NO_SNAP;
     ex->keep = Py_NewRef(r->b.keep);
     if (target != NULL) {

@@ -244,7 +244,7 @@ nominate_sample(uint64_t n, bool late)
 {
     PyThreadState *tstate = PyThreadState_GET();
     all.now = n;
-    policy_sample(tstate, late);
+    policy_sample();
     if (!jit.enabled || !all.on || tstate->interp != PyInterpreterState_Main()) {
         return;
     }

@@ -17,9 +17,9 @@
 #include <string.h>
 
 enum {
-    FREE_NS = 15000000,
-    SHARE = 3,                  // percent of CPU time
-    SAVED = 25,                 // percent of the time in compiled code that may be spent on more of it
+    FREE_NS = 1000000,
+    SHARE = 20,                 // thousandths of CPU time
+    SAVED = 400,                // thousandths of the time in compiled code that may be spent on more of it
     LONGEST_NS = 20000000,      // that one sample stands for
     BYTECODE_NS = 1500,         // for recording one, with its event (not the program's own work in it)
 };
@@ -28,7 +28,7 @@ static struct {
     uint64_t spent, allowed;    // ns
     uint64_t start, last;       // CPU time, ns
     uint64_t in_code;           // ns
-    const Frame *left;          // the frame whose compiled code saw the last request
+    bool met;                   // the last request found compiled code at work
 } budget;
 
 void
@@ -58,23 +58,21 @@ policy_charge_bytecodes(int n)
 }
 
 void
-policy_left_by_request(const Frame *frame)
+policy_in_code(void)
 {
-    budget.left = frame;
+    budget.met = true;
 }
 
 void
-policy_sample(PyThreadState *tstate, bool late)
+policy_sample(void)
 {
     uint64_t now = clock_ns(CLOCK_PROCESS_CPUTIME_ID), since = now - budget.last;
-    bool in_code = budget.left != NULL && budget.left == compat_current_frame(tstate);
-    (void)late;
-    if (in_code) {
+    if (budget.met) {
         budget.in_code += since < LONGEST_NS ? since : LONGEST_NS;
     }
     budget.last = now;
-    budget.left = NULL;
-    budget.allowed = FREE_NS + (now - budget.start) / 100 * SHARE + budget.in_code / 100 * SAVED;
+    budget.met = false;
+    budget.allowed = FREE_NS + (now - budget.start) / 1000 * SHARE + budget.in_code / 1000 * SAVED;
 }
 
 // --- prices -------------------------------------------------------------------------------------
@@ -87,6 +85,7 @@ enum {
     C_CALL = 15,                // around a call from a stencil
     BYTES = 4,                  // of machine code to one instruction
     PER_NS = 5,                 // instructions in a nanosecond
+    BYTECODE = 14,              // spared by a bytecode in a function's trace, on average
 };
 
 uint32_t
@@ -154,78 +153,61 @@ policy_price(Executor *ex, const Assignment *a, const Trace *t, uint32_t interp,
 
 // --- whether entering pays ----------------------------------------------------------------------
 
-enum { JUDGED = 64, FIRST_JUDGED = 16, AGAIN = 16, MOST_TURNS = 1000, NO_FIT = -150 };
+enum { JUDGED = 64, AGAIN = 16, MOST_TURNS = 1000, RESUME = 350 };
 
-bool policy_judging;
-
-static struct {
-    uint64_t since;             // the entry, in ns
-    int32_t gain;               // as the exit or the return says
-    bool told, growing;
-} verdict;
-
-bool
-policy_judge_next(Anchor *anchor)
+uint64_t
+policy_first_judged(void)
 {
-    if (++anchor->entries < anchor->judge_from || !nominate_is_on()) {
-        return false;
-    }
-    verdict.told = verdict.growing = false;
-    verdict.gain = 0;
-    verdict.since = now_ns();
-    policy_judging = true;
-    return true;
+    return nominate_is_on() ? 0 : UINT64_MAX;
 }
 
 void
-policy_left(const Executor *ex, const Exit *exit, bool growing)
+policy_entering(Verdict *verdict)
+{
+    *verdict = (Verdict){.since = now_ns()};
+}
+
+void
+policy_left(Verdict *verdict, const Executor *ex, const Exit *exit, bool growing)
 {
     const Executor *root = ex->root;
-    int64_t turns = 0, ns = (int64_t)(now_ns() - verdict.since);
-    policy_judging = false;
-    verdict.told = true;
-    verdict.growing = growing;
+    int64_t turns = 0, ns = (int64_t)(now_ns() - verdict->since);
     if (root->loops && root->turn_cost > 0) {
         turns = ns * PER_NS / root->turn_cost;
         turns = turns > MOST_TURNS ? MOST_TURNS : turns;
     }
-    int64_t gain = exit->gain + turns * root->turn_gain;
-    verdict.gain = gain > INT32_MAX / 2 ? INT32_MAX / 2 : (int32_t)gain;
+    verdict->told = true;
+    verdict->growing = growing;
+    verdict->gain = (int32_t)(exit->gain + turns * root->turn_gain);
 }
 
 void
-policy_returned(uint64_t bytecodes)
+policy_returned(Verdict *verdict, uint64_t bytecodes)
 {
-    policy_judging = false;
-    verdict.told = true;
-    verdict.gain = (int32_t)bytecodes * 14;
+    verdict->told = true;
+    verdict->gain = (int32_t)bytecodes * BYTECODE;
 }
 
 static void
-decide(PyCodeObject *code, Anchor *anchor)
+decide(Executor *ex)
 {
-    bool pays = anchor->score >= 0;
-    anchor->pays = pays;
-    anchor->judge_from = anchor->entries < UINT32_MAX / AGAIN ? anchor->entries * AGAIN : UINT32_MAX;
-    anchor->judged = 0;
-    anchor->score = 0;
-    if (!pays) {
-        anchor->judge_from = anchor->entries + FIRST_JUDGED;
-        hook_leave_alone(code, anchor->offset);
+    bool pays = ex->score >= 0;
+    ex->judged = 0;
+    ex->score = 0;
+    ex->judge_from = pays ? ex->entered * AGAIN : ex->entered;
+    if (!pays && ex->code != NULL) {
+        hook_leave_alone(ex->code, ex->anchor);
     }
 }
 
 void
-policy_judge(PyCodeObject *code, int offset, bool entered)
+policy_judge(Executor *ex, const Verdict *verdict, bool resumed)
 {
-    policy_judging = false;
-    Anchor *anchor = anchor_find(code, offset);
-    if (anchor == NULL || anchor->newest == NULL || (entered && (!verdict.told || verdict.growing))) {
+    if (!verdict->told || verdict->growing) {
         return;
     }
-    int64_t score = (int64_t)anchor->score + (entered ? verdict.gain - ENTER : NO_FIT);
-    anchor->score = score > INT32_MAX / 2 ? INT32_MAX / 2 : (int32_t)score;
-    if (++anchor->judged >= JUDGED) {
-        decide(code, anchor);
+    ex->score += verdict->gain - (resumed ? ENTER - RESUME : ENTER);
+    if (++ex->judged >= JUDGED) {
+        decide(ex);
     }
 }

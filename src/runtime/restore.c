@@ -414,7 +414,6 @@ restore_make(Executor *ex, uint32_t n)
     scratch.header.n_drops = m->n_drops;
     scratch.header.n_frames = snap->n_frames;
     scratch.header.leaves_loop = leaves_loop(ex, exit);
-    scratch.header.by_request = executor_left_op(ex, exit) == UOP_CHECK_BREAKER;
     scratch.header.frames = &ex->frames[snap->first_frame];
     scratch.header.drop_ip = snap->drop_ip;
     size_t size = offsetof(Restore, steps) + n_steps * sizeof(RestoreStep);

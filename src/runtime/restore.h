@@ -27,7 +27,6 @@ typedef struct Restore {
     uint16_t n_steps, n_made, n_drops;
     uint8_t n_frames;
     bool leaves_loop;                   // the exit behind a loop that ran in compiled code (RUN_LOOP)
-    bool by_request;                    // left for the eval breaker, at the end of an iteration
     const SnapFrame *frames;            // of the snapshot
     _Py_CODEUNIT *drop_ip;
     RestoreStep steps[];
