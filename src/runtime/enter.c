@@ -79,21 +79,40 @@ run_code(Activation *act, PyThreadState *tstate, Frame *frame, Executor *ex)
     }
 }
 
-PyObject *
-run_to_yield(PyThreadState *tstate, Frame *frame, Executor *ex, Consumer *consumer, bool *ended)
+// An entry is about to be made, or has been: it is judged now and then whether they pay.
+static void
+begin_verdict(Activation *act, Executor *ex, Verdict *verdict)
 {
-    Activation act;
-    act.consumer = consumer;
-    act.verdict = NULL;
-    run_code(&act, tstate, frame, ex);
-    Executor *left = act.executor;
-    uint32_t n = (uint32_t)act.exit;
+    act->verdict = NULL;
+    if (policy_judges(ex)) {
+        act->verdict = verdict;
+        Py_INCREF(ex);
+        policy_entering(verdict);
+    }
+}
+
+static void
+end_verdict(const Activation *act, Executor *ex, bool resumed)
+{
+    if (act->verdict != NULL) {
+        policy_judge(ex, act->verdict, resumed);
+        Py_DECREF(ex);
+    }
+}
+
+// run_to_yield(), the activation being ready.
+static PyObject *
+run_resumed(Activation *act, PyThreadState *tstate, Frame *frame, Executor *ex, bool *ended)
+{
+    run_code(act, tstate, frame, ex);
+    Executor *left = act->executor;
+    uint32_t n = (uint32_t)act->exit;
     if ((n & EXIT_RAISED) && exit_is_yield(left, n & ~EXIT_RAISED)) {
         PyErr_Clear();                  // the consumer had no memory: it tries again, and raises
-        act.exit = n &= ~EXIT_RAISED;
+        act->exit = n &= ~EXIT_RAISED;
     }
     const Exit *exit = n & EXIT_RAISED ? NULL : &left->exits[n];
-    bool same = act.version == compat_monitoring_version(tstate);
+    bool same = act->version == compat_monitoring_version(tstate);
     *ended = exit != NULL && exit->ended && same && compat_frame_at_return(frame);
     if (*ended) {
         ex->inside--;
@@ -102,48 +121,59 @@ run_to_yield(PyThreadState *tstate, Frame *frame, Executor *ex, Consumer *consum
         return NULL;
     }
     if (exit == NULL || !exit->yields || !same || !compat_frame_at_yield(frame)) {
-        leave_tree(&act, ex, false);
+        leave_tree(act, ex, false);
         return NULL;
     }
     // All else is in the frame.
+    if (act->verdict != NULL) {
+        policy_left(act->verdict, left, exit, false);
+    }
     int depth;
     ex->inside--;
-    PyObject *value = exit_value(&act, &depth);
+    PyObject *value = exit_value(act, &depth);
     compat_frame_set_depth(frame, depth);
     return value;
 }
 
-uint32_t
+PyObject *
+run_to_yield(PyThreadState *tstate, Frame *frame, Executor *ex, Consumer *consumer, bool *ended)
+{
+    Activation act;
+    Verdict verdict;
+    act.consumer = consumer;
+    begin_verdict(&act, ex, &verdict);
+    PyObject *value = run_resumed(&act, tstate, frame, ex, ended);
+    end_verdict(&act, ex, true);
+    return value;
+}
+
+void
 run_executor(PyThreadState *tstate, Frame *frame, Executor *ex, bool in_compiled)
 {
     ex = fitting_executor(tstate, frame, ex);
     if (ex == NULL) {
-        return 0;
+        return;
     }
     Activation act;
     Verdict verdict;
-    act.verdict = !in_compiled && policy_judges(ex) ? &verdict : NULL;
-    if (act.verdict != NULL) {
-        Py_INCREF(ex);
-        policy_entering(&verdict);
+    if (in_compiled) {
+        act.verdict = NULL;
+    }
+    else {
+        begin_verdict(&act, ex, &verdict);
     }
     run_code(&act, tstate, frame, ex);
-    bool returned = act.exit == EXIT_RETURNED;
-    if (returned) {
+    if (act.exit == EXIT_RETURNED) {
         compat_return_from(frame, act.returned);
         ex->inside--;
         if (act.verdict != NULL) {
-            policy_returned(&verdict, act.work);
+            policy_returned(&verdict, act.executor);
         }
     }
     else {
         leave_tree(&act, ex, in_compiled);
     }
-    if (act.verdict != NULL) {
-        policy_judge(ex, &verdict, false);
-        Py_DECREF(ex);
-    }
-    return returned ? (uint32_t)act.work : 0;
+    end_verdict(&act, ex, false);
 }
 
 void

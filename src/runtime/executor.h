@@ -104,9 +104,9 @@ struct Executor {
     uint64_t judge_from;                // root: `entered` from which entries are judged (policy.c)
     int64_t score;                      // instructions spared by `judged` of them
     uint8_t judged;
+    int32_t return_gain;                // instructions spared where its function returns
     int32_t turn_gain, turn_cost;       // of one more iteration: instructions spared, and taken (policy.c)
     uint32_t n_sides;                   // root: side traces grown in its tree so far
-    uint32_t work;                      // bytecodes it stands for, from its root's start to its end
     _Py_CODEUNIT *start_ip;             // side: where its innermost frame starts
     bool unchecked;                     // side: begins behind unknown code, before any GUARD_VALID
     uint8_t at_same_place;              // side: how many of its parents in a row start there, too

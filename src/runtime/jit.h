@@ -120,8 +120,7 @@ Executor *version_that_fits(Executor *newest, Frame *frame, int depth);
 // else, as by enter_executor; *ended: it has come to returning None, its stack empty.
 PyObject *run_to_yield(PyThreadState *tstate, Frame *frame, Executor *ex, Consumer *consumer, bool *ended);
 // As enter_executor, but not from a callback. in_compiled: called by compiled code (RUN_LOOP).
-// If the function returned: about how many bytecodes the interpreter would have run for it; else 0.
-uint32_t run_executor(PyThreadState *tstate, Frame *frame, Executor *ex, bool in_compiled);
+void run_executor(PyThreadState *tstate, Frame *frame, Executor *ex, bool in_compiled);
 // hook.c -> record.c: is the recording waiting for a loop of this frame; the loop has been left.
 bool record_waits_for(const Frame *frame);
 void record_loop_left(const Frame *frame);

@@ -48,7 +48,7 @@ recorder_new(PyThreadState *tstate)
     r->tstate = tstate;
     r->parent = NULL;
     r->t->is_side = false;
-    r->bytecodes = r->work = 0;
+    r->bytecodes = 0;
     r->interp = 0;
     r->check_valid = r->ended = r->returned = r->function = false;
     r->elsewhere = 0;
@@ -240,7 +240,6 @@ record_start_side(PyThreadState *tstate, Frame *frame, Executor *ex, uint32_t n)
     r->anchor = key_offset(ex->root->anchor);
     r->consumer = key_consumer(ex->root->anchor);
     r->function = ex->root->is_function;
-    r->work = (int)(ex->work * ex->exits[n].ref / ex->n_ins);
     jit.recorder = r;
     snapshot_inherit(r, ex, n, frame);
     for (int k = 0; k < r->n_frames && r->b.abort == ABORT_NONE; k++) {

@@ -16,8 +16,6 @@
 #include <stddef.h>                     // offsetof()
 #include <string.h>
 
-// Bytecodes that a native call stands for, or a loop that is run as a whole: many.
-enum { WORK_OF_CALL = 60 };
 enum { MAX_SLOTS = 1200, MAX_PENDING = 64, MAX_PARAMS = 200 };
 
 typedef enum { SLOT_UNTOUCHED, SLOT_HOLDS, SLOT_EMPTY } SlotState;
@@ -62,7 +60,6 @@ struct Recorder {
     uint32_t parent_exit;
     int bytecodes;                      // followed so far
     uint32_t interp;                    // what the interpreter spends on the path so far (policy.h)
-    int work;                           // bytecodes that stand for calls, and those before the exit
     void (*after)(Recorder *r, int offset);     // looks at where the bytecode just run has led
     Ref after_ref;
     Wait wait;
