@@ -101,6 +101,7 @@ struct Executor {
     uint32_t n_sides;                   // root: side traces grown in its tree so far
     uint32_t work;                      // bytecodes it stands for, from its root's start to its end
     uint16_t sampled, short_runs;       // runs timed so far, and how many were too short to pay
+    uint8_t switched;                   // goes up with runs in which the C stack was switched, else down (root)
     _Py_CODEUNIT *start_ip;             // side: where its innermost frame starts
     bool unchecked;                     // side: begins behind unknown code, before any GUARD_VALID
     uint8_t at_same_place;              // side: how many of its parents in a row start there, too

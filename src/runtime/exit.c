@@ -16,6 +16,7 @@
 #include "coverage.h"
 #include "emit.h"
 #include "helpers.h"
+#include "switches.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -676,13 +677,28 @@ run_to_yield(PyThreadState *tstate, Frame *frame, Executor *ex, Consumer *consum
     return value;
 }
 
-uint32_t
-run_executor(PyThreadState *tstate, Frame *frame, Executor *ex, bool in_compiled)
+// Compiled when nothing switched the C stack yet (else record.c had given it up), and now more than one run in
+// ten is suspended there: it is left to the interpreter.
+enum { SWITCHED_RUN = 10, SWITCHED_LIMIT = 200 };
+
+static void
+note_switched_run(Executor *ex, PyThreadState *tstate, uint64_t switches)
 {
-    ex = fitting_executor(tstate, frame, ex);
-    if (ex == NULL) {
-        return 0;
+    if (!switches_since(tstate, switches)) {
+        ex->switched -= ex->switched > 0;
+        return;
     }
+    jit.stats.switches++;
+    ex->switched += SWITCHED_RUN;
+    if (ex->switched >= SWITCHED_LIMIT && ex->code != NULL) {
+        ex->switched = 0;
+        hook_leave_alone(ex->code, ex->anchor);
+    }
+}
+
+static uint32_t
+run_fitting(PyThreadState *tstate, Frame *frame, Executor *ex, bool in_compiled)
+{
     Activation act;
     run_code(&act, tstate, frame, ex);
     if (act.exit == EXIT_RETURNED) {
@@ -692,6 +708,21 @@ run_executor(PyThreadState *tstate, Frame *frame, Executor *ex, bool in_compiled
     }
     leave_code(&act, ex, in_compiled);
     return 0;
+}
+
+uint32_t
+run_executor(PyThreadState *tstate, Frame *frame, Executor *ex, bool in_compiled)
+{
+    ex = fitting_executor(tstate, frame, ex);
+    if (ex == NULL) {
+        return 0;
+    }
+    uint64_t switches = switches_count(tstate);
+    Py_INCREF(ex);
+    uint32_t work = run_fitting(tstate, frame, ex, in_compiled);
+    note_switched_run(ex, tstate, switches);
+    Py_DECREF(ex);
+    return work;
 }
 
 // Entering and leaving costs about as much as ten turns of a small loop interpreted. Now and then
