@@ -8,6 +8,7 @@
 #include "emit.h"
 #include "policy.h"
 #include "restore.h"
+#include "switches.h"
 
 // --- which executor, and may it be run ----------------------------------------------------------
 
@@ -147,13 +148,28 @@ run_to_yield(PyThreadState *tstate, Frame *frame, Executor *ex, Consumer *consum
     return value;
 }
 
-void
-run_executor(PyThreadState *tstate, Frame *frame, Executor *ex, bool in_compiled)
+// Compiled when nothing switched the C stack yet (else record.c had given it up), and now more than one run in
+// ten is suspended there: it is left to the interpreter.
+enum { SWITCHED_RUN = 10, SWITCHED_LIMIT = 200 };
+
+static void
+note_switched_run(Executor *ex, PyThreadState *tstate, uint64_t switches)
 {
-    ex = fitting_executor(tstate, frame, ex);
-    if (ex == NULL) {
+    if (!switches_since(tstate, switches)) {
+        ex->switched -= ex->switched > 0;
         return;
     }
+    jit.stats.switches++;
+    ex->switched += SWITCHED_RUN;
+    if (ex->switched >= SWITCHED_LIMIT && ex->code != NULL) {
+        ex->switched = 0;
+        hook_leave_alone(ex->code, ex->anchor);
+    }
+}
+
+static void
+run_fitting(PyThreadState *tstate, Frame *frame, Executor *ex, bool in_compiled)
+{
     Activation act;
     Verdict verdict;
     if (in_compiled) {
@@ -174,6 +190,20 @@ run_executor(PyThreadState *tstate, Frame *frame, Executor *ex, bool in_compiled
         leave_tree(&act, ex, in_compiled);
     }
     end_verdict(&act, ex, false);
+}
+
+void
+run_executor(PyThreadState *tstate, Frame *frame, Executor *ex, bool in_compiled)
+{
+    ex = fitting_executor(tstate, frame, ex);
+    if (ex == NULL) {
+        return;
+    }
+    uint64_t switches = switches_count(tstate);
+    Py_INCREF(ex);
+    run_fitting(tstate, frame, ex, in_compiled);
+    note_switched_run(ex, tstate, switches);
+    Py_DECREF(ex);
 }
 
 void

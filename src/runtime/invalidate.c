@@ -490,6 +490,15 @@ assume_function(PyObject *func)
     return note(func, ABOUT_FUNCTION, NULL, false);
 }
 
+void
+assume_function_broken(PyObject *func)
+{
+    Subject *subject = find_subject(func);
+    if (subject != NULL) {
+        break_subject(subject);
+    }
+}
+
 bool
 assume_broken(void)
 {

@@ -145,6 +145,7 @@ int assume_dict_key(PyObject *dict, PyObject *key);     // its value (or absence
 int assume_type(PyTypeObject *type);                    // no attribute of it or its bases changes
 int assume_type_lives(PyTypeObject *type);              // it may change, but its address is its own
 int assume_function(PyObject *func);                    // code, defaults, kwdefaults, closure stay
+void assume_function_broken(PyObject *func);            // it is as if it had been changed
 bool assume_broken(void);                               // something noted holds no longer
 void assume_begin(void);                                // forget what was noted
 int assume_commit(Executor *ex);                        // attach what was noted; -1 on error or if

@@ -14,6 +14,7 @@
 #include "record.h"
 #include "policy.h"
 #include "snapshot.h"
+#include "switches.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +61,7 @@ recorder_new(PyThreadState *tstate)
     r->loud = NO_REF;
     r->resumed = false;
     r->started = now_ns();
+    r->switches = switches_count(tstate);
     r->now.offset = -1;
     r->start_offset = -1;
     r->expect = -1;
@@ -128,11 +130,28 @@ record_frame_gone(const Frame *frame)
     }
 }
 
+// The path that is recorded switches to another C stack: it, and what it is inlined in, would be suspended
+// there with the trace's activation. The outermost frame's code may still have traces of other paths.
+static bool
+abort_if_switched(PyThreadState *tstate)
+{
+    Recorder *r = jit.recorder;
+    if (!switches_since(tstate, r->switches)) {
+        r->switches = switches_count(tstate);
+        return false;
+    }
+    for (int k = 1; k < r->n_frames; k++) {
+        (void)switches_note(r->frames[k].code);
+    }
+    record_abort(ABORT_STACK_SWITCH);
+    return true;
+}
+
 static bool
 may_start(PyThreadState *tstate)
 {
     record_end_overtaken();
-    if (jit.recorder != NULL && recording_is_stale(tstate)) {
+    if (jit.recorder != NULL && recording_is_stale(tstate) && !abort_if_switched(tstate)) {
         record_abort(ABORT_EXCEPTION);
     }
     return jit.recorder == NULL;
@@ -578,6 +597,9 @@ record_instruction(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int 
         if (jit.recorder != NULL && ++r->elsewhere > MAX_ELSEWHERE) {
             record_abort(ABORT_LONG_CALL);
         }
+        return;
+    }
+    if (abort_if_switched(tstate)) {
         return;
     }
     r->elsewhere = 0;

@@ -73,6 +73,7 @@ struct Recorder {
     bool ended;                         // the current record function ended the trace
     AbortReason end_reason;             // and why
     uint64_t started;
+    uint64_t switches;                  // switches_count() at the last event
     // 0, or what jit.stats.exits must be when an event comes: compiled code that ran the loop
     // (RUN_LOOP) must itself leave at once, or it goes on in the frame that is followed.
     uint64_t leaves_with_exit;

@@ -3,6 +3,7 @@
 // A Python function is followed into (record_follow.c). Known C functions become typed uops
 // (record_builtin.c); other callables are called as unknown code.
 #include "record_call.h"
+#include "switches.h"
 
 static bool
 read_call(Recorder *r, int oparg, Call *c)
@@ -81,6 +82,11 @@ static bool
 call_followed(Recorder *r, int oparg, Call *c, PyObject *names)
 {
     PyObject *f = c->callable_obj;
+    PyObject *function = Py_TYPE(f) == &PyMethod_Type ? PyMethod_GET_FUNCTION(f) : f;
+    if (PyFunction_Check(function) && switches_in((PyCodeObject *)PyFunction_GET_CODE(function))) {
+        end_here(r, ABORT_STACK_SWITCH);
+        return true;
+    }
     if (PyFunction_Check(f)) {
         return call_python(r, oparg, c, names, (PyFunctionObject *)f);
     }
