@@ -234,6 +234,13 @@ bool compat_dict_shows_instance(PyObject *dict);
 bool compat_int_is_compact(PyObject *value);
 // A type version so that type watchers report the next change; 0 if none can be had.
 unsigned compat_assign_type_version(PyTypeObject *type);
+// From the call with true to that with false the evaluator stops the process with a message: whoever is at work
+// must not run Python code. Checked in debug builds only.
+#ifdef JITPATCH_DEBUG
+void compat_forbid_python(PyThreadState *tstate, bool forbidden);
+#else
+static inline void compat_forbid_python(PyThreadState *tstate, bool forbidden) { (void)tstate; (void)forbidden; }
+#endif
 
 // --- single bytecodes: compat_*_bytecodes.c ---------------------------------------------------
 // What a bytecode does for which the public headers have no function, with its exceptions.
