@@ -13,6 +13,8 @@
 // `monitors`: those have moved between patch releases.
 
 #include "compat_313.h"
+#include <stdio.h>
+#include <stdlib.h>
 
 // --- self-check -------------------------------------------------------------------------------
 
@@ -318,10 +320,38 @@ compat_other_tools(PyThreadState *tstate)
     return (tools & others) != 0;
 }
 
+#ifdef JITPATCH_DEBUG
+static struct { int depth; _PyFrameEvalFunction before; } forbidden;
+
+static PyObject *
+no_python_code(PyThreadState *Py_UNUSED(tstate), Frame *frame, int Py_UNUSED(throwflag))
+{
+    fprintf(stderr, "jitpatch: the recorder runs Python code: %s\n",
+            PyUnicode_AsUTF8(_PyFrame_GetCode(frame)->co_qualname));
+    abort();
+}
+
+void
+compat_forbid_python(PyThreadState *tstate, bool on)
+{
+    if (on && forbidden.depth++ == 0) {
+        forbidden.before = tstate->interp->eval_frame;
+        tstate->interp->eval_frame = no_python_code;
+    }
+    else if (!on && --forbidden.depth == 0) {
+        tstate->interp->eval_frame = forbidden.before;
+    }
+}
+#endif
+
 bool
 compat_evaluator_is_replaced(PyThreadState *tstate)
 {
-    return _PyInterpreterState_GetEvalFrameFunc(tstate->interp) != _PyEval_EvalFrameDefault;
+    _PyFrameEvalFunction now = _PyInterpreterState_GetEvalFrameFunc(tstate->interp);
+#ifdef JITPATCH_DEBUG
+    now = now == no_python_code ? forbidden.before == NULL ? _PyEval_EvalFrameDefault : forbidden.before : now;
+#endif
+    return now != _PyEval_EvalFrameDefault;
 }
 
 static bool

@@ -330,6 +330,7 @@ executor_sweep(void)
         executor_grow_old();
     }
     reap();
+    record_drop_leftovers();
 }
 
 // --- old age ----------------------------------------------------------------------------------

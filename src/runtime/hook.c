@@ -292,6 +292,7 @@ on_instruction(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_t narg
         PyObject *exc = PyErr_GetRaisedException();
         record_instruction(tstate, frame, code, offset);
         PyErr_SetRaisedException(exc);
+        record_drop_leftovers();
     }
     Py_RETURN_NONE;
 }

@@ -67,6 +67,8 @@ void record_instruction(PyThreadState *tstate, Frame *frame, PyCodeObject *code,
 // exit.c -> record.c: start a side trace at exit n of ex; the frames are restored as the snapshot
 // says. The innermost is about to run.
 int record_start_side(PyThreadState *tstate, Frame *frame, Executor *ex, uint32_t n);
+// Lets go what recordings have kept alive; may run Python code.
+void record_drop_leftovers(void);
 // Gives the recording up (thread switch, disable, error): counted, nothing else happens.
 void record_abort(AbortReason reason);
 

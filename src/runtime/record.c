@@ -5,7 +5,9 @@
 //       compiled loop, or comes to something that is not compiled.
 //
 // Rules that hold in all record_*.c:
-//  1. The interpreter executes; the recorder only looks. It never calls Python code.
+//  1. The interpreter executes; the recorder only looks. Nothing it calls may run Python code, or leave an
+//     exception: keys of other types than str may be asked for their ==, values for their truth, what is dropped
+//     may have a __del__. Debug builds stop where that happens (compat_forbid_python).
 //  2. Within one bytecode guards come before effects: the snapshot is the state before it.
 //  3. What a bytecode drops is released and dropped before the next one (settle), when the
 //     symbolic frame is whole: a destructor may look at it.
@@ -25,6 +27,38 @@ enum { MAX_ELSEWHERE = 20000 };         // events of other frames in a row: abou
 
 static Recorder *storage;               // one recording at a time; allocated at the first
 static Trace *storage_trace;
+
+// What a recording kept alive and might now go with a sound: dropped by record_drop_leftovers().
+static PyObject *leftovers;
+
+static void
+leave_behind(PyObject *o)
+{
+    if (o == NULL || Py_REFCNT(o) > 1 || compat_quiet_to_free(o)) {
+        Py_XDECREF(o);
+        return;
+    }
+    leftovers = leftovers != NULL ? leftovers : PyList_New(0);
+    if (leftovers == NULL || PyList_Append(leftovers, o) < 0) {
+        PyErr_Clear();
+        return;                         // out of memory: it stays alive
+    }
+    Py_DECREF(o);
+}
+
+void
+record_drop_leftovers(void)
+{
+    if (leftovers != NULL) {
+        PyThreadState *tstate = PyThreadState_GET();
+        PyObject *exc = PyErr_GetRaisedException();
+        CallbackState saved;
+        compat_leave_callback(tstate, &saved);  // tools see what runs now
+        Py_CLEAR(leftovers);
+        compat_reenter_callback(tstate, &saved);
+        PyErr_SetRaisedException(exc);
+    }
+}
 
 static Recorder *
 recorder_new(PyThreadState *tstate)
@@ -184,13 +218,10 @@ generator_entry(PyCodeObject *code, int offset)
 
 // Recording a root trace for `key`, the frame standing at `start`.
 static int
-start_root(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int key, int start, bool resumed)
+begin_root(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int key, int start, bool resumed)
 {
     int anchor = key_offset(key), depth = compat_frame_depth(frame);
-    if (!may_start(tstate)) {
-        return -1;
-    }
-    Recorder *r = recorder_new(tstate);
+    Recorder *r = may_start(tstate) ? recorder_new(tstate) : NULL;
     if (r == NULL || hook_watch_code(code) < 0) {
         return -1;
     }
@@ -204,7 +235,8 @@ start_root(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int key, int
                             .ip = compat_code_start(code) + start};
     int n = compat_code_nlocalsplus(code) + depth;
     if (compat_code_framesize(code) > MAX_SLOTS - 200) {
-        Py_CLEAR(r->b.keep);
+        leave_behind(r->b.keep);
+        r->b.keep = NULL;
         return -1;
     }
     for (int i = 0; i < n; i++) {
@@ -216,6 +248,15 @@ start_root(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int key, int
     r->b.snap = snapshot_take(r);       // snapshot 0: nothing has been touched
     r->expect = start;
     return 0;
+}
+
+static int
+start_root(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int key, int start, bool resumed)
+{
+    compat_forbid_python(tstate, true);
+    int done = begin_root(tstate, frame, code, key, start, resumed);
+    compat_forbid_python(tstate, false);
+    return done;
 }
 
 int
@@ -242,13 +283,10 @@ record_start_function(PyThreadState *tstate, Frame *frame, PyCodeObject *code, i
     return 0;
 }
 
-int
-record_start_side(PyThreadState *tstate, Frame *frame, Executor *ex, uint32_t n)
+static int
+begin_side(PyThreadState *tstate, Frame *frame, Executor *ex, uint32_t n)
 {
-    if (!may_start(tstate)) {
-        return -1;
-    }
-    Recorder *r = recorder_new(tstate);
+    Recorder *r = may_start(tstate) ? recorder_new(tstate) : NULL;
     if (r == NULL) {
         return -1;
     }
@@ -274,14 +312,25 @@ record_start_side(PyThreadState *tstate, Frame *frame, Executor *ex, uint32_t n)
     return 0;
 }
 
+int
+record_start_side(PyThreadState *tstate, Frame *frame, Executor *ex, uint32_t n)
+{
+    compat_forbid_python(tstate, true);
+    int done = begin_side(tstate, frame, ex, n);
+    compat_forbid_python(tstate, false);
+    return done;
+}
+
 // --- end --------------------------------------------------------------------------------------
 
 static void
 recorder_stop(Recorder *r)
 {
     policy_charge_bytecodes(r->bytecodes);
-    Py_CLEAR(r->b.keep);
-    Py_CLEAR(r->parent);
+    leave_behind(r->b.keep);
+    leave_behind((PyObject *)r->parent);
+    r->b.keep = NULL;
+    r->parent = NULL;
     jit.recorder = NULL;
     hook_unwatch_all();
 }
@@ -475,6 +524,7 @@ check_constants(Recorder *r)
         }
         PyObject *constant = konst_as_obj(r->t, slot.ref);
         if (object == constant || (object != NULL && Py_TYPE(object) == Py_TYPE(constant)
+                                   && (compat_is_plain_key(object) || PyCFunction_Check(object))
                                    && PyObject_RichCompareBool(object, constant, Py_EQ) == 1)) {
             continue;
         }
@@ -553,6 +603,7 @@ record_bytecode(Recorder *r, Frame *frame, PyCodeObject *code, int offset)
         r->now_frame = frame;
         r->expect = r->now.next;
         record_functions[r->now.op](r, &r->now);
+        assert(!PyErr_Occurred());
         r->interp += policy_interpreter_cost(r->now.op);
     }
     if (r->b.abort != ABORT_NONE) {
@@ -580,8 +631,8 @@ has_jumped(const Recorder *r, PyCodeObject *code, int offset)
     return jump.op == BC_JUMP_BACKWARD && jump.target == offset;
 }
 
-void
-record_instruction(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int offset)
+static void
+follow_instruction(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int offset)
 {
     record_end_overtaken();
     Recorder *r = jit.recorder;
@@ -639,4 +690,13 @@ record_instruction(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int 
         }
     }
     record_bytecode(r, frame, code, offset);
+}
+
+void
+record_instruction(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int offset)
+{
+    compat_forbid_python(tstate, true);
+    follow_instruction(tstate, frame, code, offset);
+    assert(!PyErr_Occurred());
+    compat_forbid_python(tstate, false);
 }

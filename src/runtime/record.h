@@ -226,15 +226,22 @@ bool record_dict_item(Recorder *r);
 bool record_dict_store(Recorder *r);
 // record_names.c: may the frames followed give this global another value?
 bool is_variable(const Recorder *r, PyCodeObject *code, PyObject *globals, PyObject *name);
+// record_attr.c: what a plain module has under this name, as a constant (borrowed): the module is guarded, and a
+// watcher tells of changes. NULL: not so simple, nothing but guards was written.
+PyObject *constant_of_module(Recorder *r, Ref owner, PyObject *module, PyObject *name);
 // record_instance.c: attributes of an instance. false: left to the general path, nothing but guards
 // was written.
 bool load_from_instance(Recorder *r, Ref owner, PyObject *object, PyObject *name, bool method);
 bool store_to_instance(Recorder *r, Ref owner, PyObject *object, PyObject *name);
 bool kind_stays(Recorder *r, PyObject *descr);      // is a descriptor or not, for good
+// What a static method or property holds in `member` (borrowed), guarded to stay so, for its __init__ may be called
+// again; NULL: nothing.
+PyObject *held_by(Recorder *r, PyObject *descr, const char *member);
 void push_attribute(Recorder *r, Ref value, bool borrowed, bool with_null);
 // record_stack.c: guard that the truth of what is on top of the stack is what it is now; false: not known
 // without running code.
 bool guard_truth_of_top(Recorder *r);
+bool tells_truth_quietly(PyObject *o);  // asking for its truth runs no Python code
 // record_gen.c: follow a generator that a `for` loop resumes; false: not followed. Its return.
 bool resume_generator(Recorder *r, const Instr *in, Ref iter, PyObject *object);
 void end_generator(Recorder *r);

@@ -153,6 +153,20 @@ RECORD(CALL_KW)
     }
 }
 
+// A new tuple of the dict's keys, if all are plain strs; else NULL: a name of another kind would be asked for its ==.
+static PyObject *
+plain_keys(PyObject *dict)
+{
+    PyObject *keys = PyDict_CheckExact(dict) ? PySequence_Tuple(dict) : NULL;
+    for (Py_ssize_t i = 0; keys != NULL && i < PyTuple_GET_SIZE(keys); i++) {
+        if (!PyUnicode_CheckExact(PyTuple_GET_ITEM(keys, i))) {
+            Py_CLEAR(keys);
+        }
+    }
+    PyErr_Clear();
+    return keys;
+}
+
 // f(*args, **kwargs) of Python code, with a tuple and a dict: taken apart like any call. What they
 // hold is guarded. names: the keys of the dict (new reference), or NULL.
 static bool
@@ -180,15 +194,15 @@ read_starred(Recorder *r, bool has_kwargs, Call *c, PyObject **names)
     if (n_names == 0) {
         return true;
     }
-    PyObject *keys = PySequence_Tuple(dict);
+    PyObject *keys = plain_keys(dict);
     if (keys == NULL) {
-        PyErr_Clear();
         return false;
     }
     Ref same = build_raw(b, UOP_DICT_SPREAD, kwargs, konst_obj(b, keys), 0, fn((void *)compat_dict_spread), 0);
     build2(b, UOP_GUARD_INT_NE, same, konst_i64(b, 0));
+    Py_ssize_t place = 0;
     for (int i = 0; i < n_names; i++) {
-        c->objects[c->n] = PyDict_GetItemWithError(dict, PyTuple_GET_ITEM(keys, i));
+        (void)PyDict_Next(dict, &place, NULL, &c->objects[c->n]);
         c->args[c->n++] = build_raw(b, UOP_ARG_TAKE, 0, 0, 0, arg_offset(i), 0);
     }
     *names = keys;
