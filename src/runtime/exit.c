@@ -498,6 +498,7 @@ leave(Activation *act, Executor *ex, uint32_t n, bool raised, bool in_compiled)
     }
     coverage_exit(ex, exit, raised);
     exit->count++;
+    ex->tally.left++;
     jit.stats.exits++;
     jit.stats.errors += raised;
     unsigned left_by = left_op(ex, exit);
@@ -593,6 +594,7 @@ run_code(Activation *act, PyThreadState *tstate, Frame *frame, Executor *ex)
     act->version = compat_monitoring_version(tstate);
     act->depth = 0;
     ex->entered++;
+    ex->tally.entered++;
     jit.stats.entered++;
     compat_frame_set_depth(frame, -1);
     ex->inside++;
@@ -651,6 +653,7 @@ run_to_yield(PyThreadState *tstate, Frame *frame, Executor *ex, Consumer *consum
     if (*ended) {
         ex->inside--;
         left->exits[n].count++;
+        left->tally.left++;
         jit.stats.exits++;
         coverage_exit(left, &left->exits[n], false);
         compat_frame_set_depth(frame, 0);
@@ -669,6 +672,7 @@ run_to_yield(PyThreadState *tstate, Frame *frame, Executor *ex, Consumer *consum
     s.n_made = 0;
     ex->inside--;
     left->exits[n].count++;
+    left->tally.left++;
     jit.stats.exits++;
     coverage_exit(left, s.exit, false);
     PyObject *value = object_of(&s, e->ref, e->how == SLOT_TAKE);
@@ -687,6 +691,7 @@ run_executor(PyThreadState *tstate, Frame *frame, Executor *ex, bool in_compiled
     run_code(&act, tstate, frame, ex);
     if (act.exit == EXIT_RETURNED) {
         compat_return_from(frame, act.returned);
+        ex->tally.returned++;
         ex->inside--;
         return (uint32_t)act.work;
     }

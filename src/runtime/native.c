@@ -61,12 +61,14 @@ help_call_native(Activation *act, PyObject *function, void *entry, int64_t count
         return compat_call_function(tstate, function, act->args + 1, (int)count);
     }
     ex->entered++;
+    ex->tally.entered++;
     ex->inside++;
     tstate->c_recursion_remaining -= C_UNITS;
     emit_enter(&callee, ex->machine_code);
     ex->inside--;
     PyObject *result = callee.returned;
     if (callee.exit == EXIT_RETURNED) {
+        ex->tally.returned++;
         compat_pop_call(tstate, callee.frame);
     }
     else {

@@ -98,7 +98,6 @@ end_trial(Trial *t, Verdict verdict)
     if (verdict == VERDICT_LOSES) {
         info->next_chance = all.chance + (1u << info->losses);
         info->losses += info->losses < MOST_LOSSES;
-        jit.stats.aborts[ABORT_DOES_NOT_PAY]++;
         hook_log_abort(info->code, info->code->co_firstlineno, ABORT_DOES_NOT_PAY, "");
         jit.changes++;
         hook_listen_later();

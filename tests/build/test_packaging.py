@@ -82,6 +82,17 @@ def test_installs_without_a_compiler_of_ours(packages, tmp_path, which):
     assert not list((tmp_path / "venv").rglob("*jitpatch*"))
 
 
+def test_an_editable_install_has_the_hook(checkout, tmp_path):
+    source = tmp_path / "source"
+    shutil.copytree(checkout, source)
+    python = venv(tmp_path / "venv")
+    run(python, "-m", "pip", "install", "-q", "-e", source)
+    on = "import jitpatch; print(jitpatch.is_enabled(), jitpatch.__file__)"
+    assert run(python, "-X", "jitpatch", "-c", on, cwd=tmp_path).stdout == f"True {source}/jitpatch/__init__.py\n"
+    run(python, "-m", "pip", "uninstall", "-q", "-y", "jitpatch")
+    assert not list((tmp_path / "venv").rglob("*jitpatch*"))
+
+
 def other_python():
     found = shutil.which("python3.11", path="/usr/bin:/usr/local/bin")
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
