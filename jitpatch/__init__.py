@@ -135,7 +135,7 @@ def disable() -> None:
     """Switch the JIT off and drop all compiled code; harmless if it is off.
 
     Code that is running compiled when this is called goes on until its next check, within one
-    turn of its loop.
+    iteration of its loop.
     """
     if _unavailable is None:
         _jitpatch.disable()

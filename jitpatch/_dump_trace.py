@@ -156,6 +156,11 @@ def _instruction(instruction: dis.Instruction) -> str:
     return f"{instruction.line_number or 0:5} {instruction.offset:5} {instruction.opname:28} {instruction.argrepr}".rstrip()
 
 
+def _short(file: str) -> str:
+    """Below the current folder: without it."""
+    return file.removeprefix(os.path.join(os.getcwd(), ""))
+
+
 def trace_lines(rows: list[dict[str, Any]], paint: Paint = PLAIN) -> Iterator[str]:
     """The traces as text."""
     if not rows:
@@ -163,11 +168,11 @@ def trace_lines(rows: list[dict[str, Any]], paint: Paint = PLAIN) -> Iterator[st
         own = os.path.dirname(__file__)  # what ran to show this
         for entry in jitpatch.stats().as_dict()["abort_log"]:
             if os.path.dirname(entry["file"]) != own:
-                yield f"  {entry['file']}:{entry['line']}: {entry['reason']}, {entry['times']} times"
+                yield f"  {_short(entry['file'])}:{entry['line']}: {entry['reason']}, {entry['times']} times"
     for number, row in enumerate(rows):
         if number:
             yield ""
-        yield (f"{row['kind']} trace at {row['file']}:{row['line']} in {paint('name', row['function'] or '?')}: entered "
+        yield (f"{row['kind']} trace at {_short(row['file'])}:{row['line']} in {paint('name', row['function'] or '?')}: entered "
                f"{row['entered']} times, {row['code_size']} bytes, compiled in {row['compile_ns'] / 1000:.0f} us")
         yield f"  {row['source']}"
         for title, key in (("bytecode", "bytecode"), ("recorded", "recorded"), ("optimised", "optimised")):
