@@ -35,7 +35,9 @@ def inherit_options() -> None:
 
 
 def _add_flags(util: Any) -> None:
-    theirs = util._args_from_interpreter_flags
+    theirs = getattr(util, "_args_from_interpreter_flags", None)
+    if theirs is None:
+        return              # this Python does it in another way
 
     def _args_from_interpreter_flags() -> list[str]:
         asked_by = sys._getframe(1).f_globals.get("__name__")
@@ -45,6 +47,8 @@ def _add_flags(util: Any) -> None:
 
 
 def _change_when_executed(loader: Any) -> None:
+    if isinstance(loader, type) or not hasattr(loader, "exec_module"):
+        return              # no loader of one module
     execute = loader.exec_module
 
     def exec_module(module: ModuleType) -> None:
@@ -65,7 +69,7 @@ class _Finder:
         if self in sys.meta_path:
             sys.meta_path.remove(self)
         for finder in sys.meta_path:
-            spec = finder.find_spec(name, path, target)
+            spec = finder.find_spec(name, path, target) if hasattr(finder, "find_spec") else None
             if spec is not None:
                 _change_when_executed(spec.loader)
                 return spec

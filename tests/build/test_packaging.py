@@ -70,6 +70,15 @@ def test_the_wheel_has_the_hook_and_nothing_superfluous(packages):
     assert roots == {"jitpatch", "jitpatch.pth", "jitpatch.start", "_jitpatch_startup.py"}
 
 
+def test_pip_shows_who_and_what(packages):
+    with zipfile.ZipFile(packages[1]) as wheel:
+        text = wheel.read(next(name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))).decode()
+    headers = text.partition("\n\n")[0].splitlines()
+    for line in ("Author: The jitpatch developers", "License-Expression: MIT", "License-File: LICENSE",
+                 "Classifier: Programming Language :: Python :: 3.13", "Classifier: Typing :: Typed"):
+        assert line in headers
+
+
 @pytest.mark.parametrize("which", [0, 1], ids=["sdist", "wheel"])
 def test_installs_without_a_compiler_of_ours(packages, tmp_path, which):
     """No clang on the path, no ziglang: the sdist contains the stencils."""
