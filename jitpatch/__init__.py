@@ -72,18 +72,20 @@ def options() -> dict[str, Any]:
     return found
 
 
-_stats_file: str | None = None
+_stats_file: str | None = None      # of the option
+_last_file: str | None = None       # that the option had last: a report goes there in the end, whatever it is then
 
 
 def _set(checked: dict[str, Any]) -> None:
     """Takes over options that _options.check() has passed. OSError, with nothing changed, if the file for
     statistics cannot be written."""
-    global _stats_file
+    global _stats_file, _last_file
     if "stats" in checked:
         from ._stats import claim
 
         file = checked["stats"] if isinstance(checked["stats"], str) else None
-        _stats_file = file if file is None or file == _stats_file else claim(file)
+        _stats_file = file if file is None or file == _last_file else claim(file)
+        _last_file = _stats_file or _last_file
     for name, value in checked.items():
         if name == "dump":
             _jitpatch.set_dump(value)
@@ -124,7 +126,7 @@ _has_warned = False
 def _warn_once_if_inactive() -> None:
     """The JIT was switched on, but nothing will come of it as things are now."""
     global _has_warned
-    if not _has_warned and (reason := _jitpatch_stays_out()) is not None:
+    if not _has_warned and (reason := _stays_out()) is not None:
         from . import _options
 
         _has_warned = True
@@ -146,7 +148,7 @@ def is_enabled() -> bool:
     return _unavailable is None and bool(_jitpatch.is_enabled())
 
 
-def _jitpatch_stays_out() -> str | None:
+def _stays_out() -> str | None:
     """Why the interpreter is left alone although the JIT is on: something watches all code."""
     if not _jitpatch.is_watched():
         return None
@@ -167,7 +169,7 @@ def why_inactive() -> str | None:
         return _unavailable
     if not _jitpatch.is_enabled() and not _jitpatch.is_active():
         return "the JIT is off"
-    if (reason := _jitpatch_stays_out()) is not None:
+    if (reason := _stays_out()) is not None:
         return reason
     return None if _jitpatch.is_active() else "nothing has been compiled yet"
 
@@ -276,12 +278,13 @@ def _at_exit_once() -> None:
 
 def _at_exit() -> None:
     # Finalizers of a dying interpreter run without us.
-    report = stats() if is_enabled() and _jitpatch.get_param("stats") else None
+    wanted = bool(_jitpatch.get_param("stats"))
+    report = stats() if wanted or _last_file is not None else None
     disable()
     if report is not None:
         from ._stats import publish
 
-        publish(report, _stats_file)
+        publish(report, _stats_file if wanted else _last_file)
 
 
 for _function in (enable, enabled):

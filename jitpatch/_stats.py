@@ -140,11 +140,17 @@ def is_json(file: str) -> bool:
 
 
 def claim(file: str) -> str:
-    """The name, after this process has taken it or one of its own. OSError if that cannot be written."""
+    """The name, after this process has taken it or one of its own, and given up the one it had. OSError if that
+    cannot be written."""
     global _claimed
     pid = os.getpid()
     own = file if _owner(file) in (None, pid) else _of_process(file, pid)
     _write(own, MARKS[is_json(file)] % pid)
+    if _claimed is not None and _claimed != (own, pid) and _claimed[1] == pid:
+        try:
+            os.unlink(_claimed[0])
+        except OSError:
+            pass
     _claimed = own, pid
     return file
 

@@ -259,6 +259,21 @@ def test_a_file_that_cannot_be_written_is_one_warning(tmp_path):
     assert out == "True\n" and len(err.splitlines()) == 1 and err.startswith("jitpatch: warning: stats: ") and "nowhere/out.txt" in err
 
 
+@pytest.mark.parametrize("code", [
+    "import jitpatch\nwith jitpatch.enabled(stats='out.txt', threshold=2):\n    for i in range(99): pass\n",
+    "import jitpatch\njitpatch.enable(stats='out.txt', threshold=2)\nfor i in range(99): pass\njitpatch.disable()"])
+def test_a_file_is_written_at_exit_though_the_jit_is_off_by_then(tmp_path, code):
+    assert run(tmp_path, code) == ("", "")
+    assert "recordings begun" in (tmp_path / "out.txt").read_text()
+
+
+def test_the_last_of_several_files_is_written(tmp_path):
+    code = "import jitpatch\nfor name in ('a.txt', 'b.txt', 'b.txt'):\n    jitpatch.enable(stats=name)"
+    assert run(tmp_path, code) == ("", "")
+    assert [path.name for path in tmp_path.iterdir()] == ["b.txt"]
+    assert "recordings begun" in (tmp_path / "b.txt").read_text()
+
+
 CHILDREN = """
 import os, subprocess, sys
 codes = [subprocess.run([sys.executable, "-c", {start!r}]).returncode for _ in range(2)]
