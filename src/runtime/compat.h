@@ -47,6 +47,7 @@ int compat_stack_effect(PyCodeObject *code, const Instr *in, bool jumps);
 // an INSTRUCTION event of its own, which means nothing to the recorder.
 bool compat_after_prefix(PyCodeObject *code, int offset);
 const char *compat_bytecode_name(Bytecode op);
+const char *compat_instr_name(PyCodeObject *code, const Instr *in);     // CPython's name, also of an OTHER
 _Py_CODEUNIT *compat_code_start(PyCodeObject *code);
 int compat_code_nlocalsplus(PyCodeObject *code);
 int compat_code_framesize(PyCodeObject *code);
@@ -156,6 +157,8 @@ void compat_leave_callback(PyThreadState *tstate, CallbackState *saved);
 void compat_reenter_callback(PyThreadState *tstate, const CallbackState *saved);
 // True if a tool other than ours watches this code object, or any code (settrace, setprofile).
 bool compat_watched_by_others(PyThreadState *tstate, PyCodeObject *code);
+// The part of it that is about any code.
+bool compat_all_code_is_watched(PyThreadState *tstate);
 // Does any tool but ours have events of all code?
 bool compat_other_tools(PyThreadState *tstate);
 // Only the part of it that the monitoring version does not tell: events asked for in this code.

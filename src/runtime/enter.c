@@ -71,6 +71,7 @@ run_code(Activation *act, PyThreadState *tstate, Frame *frame, Executor *ex)
     act->version = compat_monitoring_version(tstate);
     act->depth = 0;
     ex->entered++;
+    ex->tally.entered++;
     jit.stats.entered++;
     compat_frame_set_depth(frame, -1);
     ex->inside++;
@@ -181,6 +182,7 @@ run_fitting(PyThreadState *tstate, Frame *frame, Executor *ex, bool in_compiled)
     run_code(&act, tstate, frame, ex);
     if (act.exit == EXIT_RETURNED) {
         compat_return_from(frame, act.returned);
+        act.executor->tally.returned++;
         ex->inside--;
         if (act.verdict != NULL) {
             policy_returned(&verdict, act.executor);

@@ -58,6 +58,12 @@ typedef struct {
     PyTypeObject *type;                 // NULL: bound, no matter to what
 } Wanted;
 
+// How often compiled code was entered and left since statistics were last set to zero: every entry ends in a
+// left or a returned, which may be another trace's of the tree, or of one that was jumped to.
+typedef struct {
+    uint64_t entered, left, returned;
+} Tally;
+
 struct Executor {
     PyObject_HEAD                       // made by executor_new(), ended by executor_retire()
     uint8_t invalid;                    // 1: an assumption broke; compiled code checks it
@@ -112,6 +118,7 @@ struct Executor {
     bool unchecked;                     // side: begins behind unknown code, before any GUARD_VALID
     uint8_t at_same_place;              // side: how many of its parents in a row start there, too
     uint64_t entered;                   // times run from the interpreter
+    Tally tally;
     uint64_t entered_before;            // and as of the last full garbage collection
     uint8_t age;                        // full collections since it was last of use (root)
     int stack_depth;                    // of the anchor's frame

@@ -191,6 +191,7 @@ leave(Activation *act, Executor *ex, uint32_t n, bool raised, bool in_compiled)
     }
     coverage_exit(ex, exit, raised);
     exit->count++;
+    ex->tally.left++;
     jit.stats.exits++;
     jit.stats.errors += raised;
     if (act->verdict != NULL) {
@@ -253,6 +254,7 @@ void
 exit_note(Executor *ex, uint32_t n)
 {
     ex->exits[n].count++;
+    ex->tally.left++;
     jit.stats.exits++;
     coverage_exit(ex, &ex->exits[n], false);
 }

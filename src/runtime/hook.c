@@ -118,7 +118,6 @@ loop_turn(PyCodeObject *code, int to)
         if (anchor->newest == NULL) {
             hook_log_abort(code, PyCode_Addr2Line(code, to * (int)sizeof(_Py_CODEUNIT)),
                            ABORT_WATCHED, "");
-            jit.stats.aborts[ABORT_WATCHED]++;
             anchor->count = 0;
         }
         return false;

@@ -420,9 +420,9 @@ log_abort(Recorder *r, AbortReason reason)
     PyCodeObject *code = f != NULL ? f->code : r->anchor_code;
     int line = f != NULL ? PyCode_Addr2Line(code, (int)(f->ip - compat_code_start(code)) * 2) : 0;
     const char *what = reason == ABORT_BYTECODE || jit.dump != NULL
-        ? compat_bytecode_name(r->now.op) : "";
+        ? compat_instr_name(code, &r->now) : "";
     if (jit.dump != NULL && strstr(jit.dump, "abort") != NULL) {
-        fprintf(stderr, "--- abort: %d at %s:%d %s\n", reason,
+        fprintf(stderr, "--- abort: %s at %s:%d %s\n", abort_text(reason),
                 PyUnicode_AsUTF8(code->co_filename), line, what);
     }
     hook_log_abort(code, line, reason, what);

@@ -72,12 +72,14 @@ call(Activation *act, PyObject *function, void *entry, int64_t count)
     }
     callee.verdict = NULL;
     ex->entered++;
+    ex->tally.entered++;
     ex->inside++;
     tstate->c_recursion_remaining -= C_UNITS;
     emit_enter(&callee, ex->machine_code);
     ex->inside--;
     PyObject *result = callee.returned;
     if (callee.exit == EXIT_RETURNED) {
+        ex->tally.returned++;
         compat_pop_call(tstate, callee.frame);
     }
     else {

@@ -342,7 +342,6 @@ record_abort(AbortReason reason)
     if (r == NULL) {
         return;
     }
-    jit.stats.aborts[reason]++;
     jit.stats.record_ns += now_ns() - r->started;
     log_abort(r, reason);
     if (reason == ABORT_LEFT_LOOP) {
@@ -417,7 +416,6 @@ end_with_exit(Recorder *r)
         record_abort(r->end_reason);
         return;
     }
-    jit.stats.aborts[r->end_reason]++;
     log_abort(r, r->end_reason);
     r->b.snap = snapshot_take(r);
     if ((yields || ends) && r->b.snap != NO_SNAP) {
