@@ -321,7 +321,7 @@ any_may_be_entered(const CodeInfo *info)
 }
 
 void
-hook_leave_alone(PyCodeObject *code, int offset)
+hook_leave_alone(PyCodeObject *code, int offset, AbortReason why)
 {
     Anchor *anchor = anchor_find(code, offset);
     if (anchor != NULL) {
@@ -332,7 +332,7 @@ hook_leave_alone(PyCodeObject *code, int offset)
             trial_stop(info);
         }
         hook_log_abort(code, PyCode_Addr2Line(code, key_offset(offset) * (int)sizeof(_Py_CODEUNIT)),
-                       ABORT_SHORT_RUNS, "");
+                       why, "");
     }
 }
 

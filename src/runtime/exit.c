@@ -692,7 +692,7 @@ note_switched_run(Executor *ex, PyThreadState *tstate, uint64_t switches)
     ex->switched += SWITCHED_RUN;
     if (ex->switched >= SWITCHED_LIMIT && ex->code != NULL) {
         ex->switched = 0;
-        hook_leave_alone(ex->code, ex->anchor);
+        hook_leave_alone(ex->code, ex->anchor, ABORT_STACK_SWITCH);
     }
 }
 
@@ -738,7 +738,7 @@ run_timed(PyThreadState *tstate, Frame *frame, Executor *ex)
     ex->short_runs += work > 0 ? work < SHORT_RUN_WORK : now_ns() - start < SHORT_RUN_NS;
     if (++ex->sampled == SAMPLES) {
         if (ex->short_runs > SAMPLES * 3 / 4 && jit.params.threshold > 20 && ex->code != NULL) {
-            hook_leave_alone(ex->code, ex->anchor);
+            hook_leave_alone(ex->code, ex->anchor, ABORT_SHORT_RUNS);
         }
         ex->sampled = ex->short_runs = 0;
     }

@@ -77,7 +77,7 @@ void hook_unwatch_all(void);
 // The newest executor for an anchor, or NULL (borrowed). Versions chain by next_version.
 Executor *hook_executor_at(PyCodeObject *code, int anchor);
 // The loop's compiled code does not pay when entered from the interpreter: it no longer is.
-void hook_leave_alone(PyCodeObject *code, int anchor);
+void hook_leave_alone(PyCodeObject *code, int anchor, AbortReason why);
 // What CALL_NATIVE names a function by: NULL if the code object has, and will have, no trace of its
 // own. Lives as long as the code object.
 void *hook_function_entry(PyCodeObject *code);
