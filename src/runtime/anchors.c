@@ -328,7 +328,7 @@ anchor_events_wanted(const CodeInfo *info)
 }
 
 void
-hook_leave_alone(PyCodeObject *code, int offset)
+hook_leave_alone(PyCodeObject *code, int offset, AbortReason why)
 {
     Anchor *anchor = anchor_find(code, offset);
     if (anchor != NULL) {
@@ -336,7 +336,7 @@ hook_leave_alone(PyCodeObject *code, int offset)
         anchor->resting = info->resting = true;
         jit.changes++;
         hook_log_abort(code, PyCode_Addr2Line(code, key_offset(offset) * (int)sizeof(_Py_CODEUNIT)),
-                       ABORT_DOES_NOT_PAY, "");
+                       why, "");
         nominate_refresh(info);
     }
 }

@@ -164,7 +164,7 @@ note_switched_run(Executor *ex, PyThreadState *tstate, uint64_t switches)
     ex->switched += SWITCHED_RUN;
     if (ex->switched >= SWITCHED_LIMIT && ex->code != NULL) {
         ex->switched = 0;
-        hook_leave_alone(ex->code, ex->anchor);
+        hook_leave_alone(ex->code, ex->anchor, ABORT_STACK_SWITCH);
     }
 }
 

@@ -80,7 +80,7 @@ void hook_unwatch_all(void);
 Executor *hook_executor_at(PyCodeObject *code, int anchor);
 // The loop's compiled code does not pay when entered from the interpreter: it no longer is, until it is found
 // hot anew.
-void hook_leave_alone(PyCodeObject *code, int anchor);
+void hook_leave_alone(PyCodeObject *code, int anchor, AbortReason why);
 // What CALL_NATIVE names a function by: NULL if the code object has, and will have, no trace of its
 // own. Lives as long as the code object.
 void *hook_function_entry(PyCodeObject *code);

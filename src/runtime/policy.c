@@ -196,7 +196,7 @@ decide(Executor *ex)
     ex->score = 0;
     ex->judge_from = pays ? ex->entered * AGAIN : ex->entered;
     if (!pays && ex->code != NULL) {
-        hook_leave_alone(ex->code, ex->anchor);
+        hook_leave_alone(ex->code, ex->anchor, ABORT_DOES_NOT_PAY);
     }
 }
 

@@ -258,7 +258,7 @@ static PyObject *
 test_leave_alone(PyObject *Py_UNUSED(module), PyObject *executor)
 {
     Executor *ex = (Executor *)executor;
-    hook_leave_alone(ex->code, ex->anchor);
+    hook_leave_alone(ex->code, ex->anchor, ABORT_DOES_NOT_PAY);
     Py_RETURN_NONE;
 }
 
