@@ -231,18 +231,6 @@ compat_return_offset(PyCodeObject *code, int call_offset)
     return instr.next - call_offset;
 }
 
-_Py_CODEUNIT *
-compat_code_start(PyCodeObject *code)
-{
-    return _PyCode_CODE(code);
-}
-
-int
-compat_code_nlocalsplus(PyCodeObject *code)
-{
-    return code->co_nlocalsplus;
-}
-
 int
 compat_code_framesize(PyCodeObject *code)
 {
@@ -267,12 +255,6 @@ compat_slot_kind(PyCodeObject *code, int slot)
 
 // --- monitoring -------------------------------------------------------------------------------
 
-uint64_t
-compat_monitoring_version(PyThreadState *tstate)
-{
-    return tstate->eval_breaker & ~(uintptr_t)_PY_EVAL_EVENTS_MASK;
-}
-
 size_t
 compat_breaker_offset(void)
 {
@@ -283,22 +265,6 @@ size_t
 compat_recursion_offset(void)
 {
     return offsetof(PyThreadState, py_recursion_remaining);
-}
-
-void
-compat_leave_callback(PyThreadState *tstate, CallbackState *saved)
-{
-    saved->tracing = tstate->tracing;
-    saved->what_event = tstate->what_event;
-    tstate->tracing = 0;
-    tstate->what_event = -1;
-}
-
-void
-compat_reenter_callback(PyThreadState *tstate, const CallbackState *saved)
-{
-    tstate->tracing = saved->tracing;
-    tstate->what_event = saved->what_event;
 }
 
 bool
@@ -331,13 +297,19 @@ all_code_is_watched(PyThreadState *tstate)
            || compat_evaluator_is_replaced(tstate);
 }
 
+bool
+compat_sees_evaluator(void)
+{
+    PyInterpreterState *interp = PyInterpreterState_Main();
+    bool other = _PyInterpreterState_GetEvalFrameFunc(interp) != _PyEval_EvalFrameDefault;
+    return (interp->eval_frame != NULL) == other;
+}
+
 const void *
 compat_other_evaluator(void)
 {
     static const void *const never = NULL;
-    PyInterpreterState *interp = PyInterpreterState_Main();
-    bool other = _PyInterpreterState_GetEvalFrameFunc(interp) != _PyEval_EvalFrameDefault;
-    return (interp->eval_frame != NULL) == other ? (const void *)&interp->eval_frame : (const void *)&never;
+    return compat_sees_evaluator() ? (const void *)&PyInterpreterState_Main()->eval_frame : (const void *)&never;
 }
 
 bool
@@ -368,6 +340,12 @@ compat_local_tools(PyCodeObject *code, int *ours)
 {
     *ours = 1 << PY_MONITORING_OPTIMIZER_ID;
     return code->_co_monitoring == NULL ? NULL : code->_co_monitoring->local_monitors.tools;
+}
+
+bool
+compat_add_pending_call(PyInterpreterState *interp, int (*call)(void *), void *arg)
+{
+    return _PyEval_AddPendingCall(interp, call, arg, 0) == _Py_ADD_PENDING_SUCCESS;
 }
 
 // --- extra slots of code objects --------------------------------------------------------------

@@ -40,9 +40,11 @@ version_that_fits(Executor *newest, Frame *frame, int depth)
     return ex;
 }
 
-Executor *
-fitting_executor(PyThreadState *tstate, Frame *frame, Executor *ex)
+// The version for this frame's globals that its variables want, if there are several.
+static Executor *
+version_for(Executor *newest, Frame *frame)
 {
+    Executor *ex = newest;
     while (ex != NULL && !fits_frame(ex, frame)) {
         ex = ex->next_version;
     }
@@ -50,20 +52,29 @@ fitting_executor(PyThreadState *tstate, Frame *frame, Executor *ex)
         Executor *best = version_that_fits(ex, frame, ex->stack_depth);
         ex = best != NULL ? best : ex;
     }
+    return ex;
+}
+
+Executor *
+fitting_executor(PyThreadState *tstate, Frame *frame, Executor *ex)
+{
+    ex = version_for(ex, frame);
     // A frame object that somebody holds may read and write locals behind our back.
-    if (ex == NULL || executor_is_watched(ex) || tstate->py_recursion_remaining <= RECURSION_RESERVE
+    if (ex == NULL || !executor_may_run(tstate, ex) || tstate->py_recursion_remaining <= RECURSION_RESERVE
         || (uintptr_t)__builtin_frame_address(0) < native_floor(tstate)
-        || !compat_forget_frame_object(frame)) {
+        || (compat_frame_has_object(frame) && !compat_forget_frame_object(frame))) {
         return NULL;
     }
     return ex;
 }
 
-static void
+// --- running it -------------------------------------------------------------------------------
+
+static inline void
 run_code(Activation *act, PyThreadState *tstate, Frame *frame, Executor *ex)
 {
     restore_keep_reserve();
-    act->floor = native_floor(tstate);
+    act->floor = native_last.floor;     // fitting_executor() has just looked
     act->tstate = tstate;
     act->frame = frame;
     act->version = compat_monitoring_version(tstate);
@@ -108,50 +119,20 @@ run_to_yield(PyThreadState *tstate, Frame *frame, Executor *ex, Consumer *consum
     return value;
 }
 
-uint32_t
+bool
 run_executor(PyThreadState *tstate, Frame *frame, Executor *ex, bool in_compiled)
 {
     ex = fitting_executor(tstate, frame, ex);
     if (ex == NULL) {
-        return 0;
+        return false;
     }
     Activation act;
     run_code(&act, tstate, frame, ex);
     if (act.exit == EXIT_RETURNED) {
         compat_return_from(frame, act.returned);
         ex->inside--;
-        return (uint32_t)act.work;
+        return true;
     }
     leave_tree(&act, ex, in_compiled);
-    return 0;
-}
-
-// Entering and leaving costs about as much as ten turns of a small loop interpreted. Now and then
-// a run is timed; a loop most of whose runs are shorter than that is left to the interpreter.
-// For a function that returned, its trace knows how many bytecodes the interpreter would have run.
-enum { SAMPLE_EVERY = 16, SAMPLES = 64, SHORT_RUN_NS = 260, SHORT_RUN_WORK = 20 };
-
-static void
-run_timed(PyThreadState *tstate, Frame *frame, Executor *ex)
-{
-    uint64_t start = now_ns();
-    uint32_t work = run_executor(tstate, frame, ex, false);
-    ex->short_runs += work > 0 ? work < SHORT_RUN_WORK : now_ns() - start < SHORT_RUN_NS;
-    if (++ex->sampled == SAMPLES) {
-        if (ex->short_runs > SAMPLES * 3 / 4 && jit.params.threshold > 20 && ex->code != NULL) {
-            hook_leave_alone(ex->code, ex->anchor);
-        }
-        ex->sampled = ex->short_runs = 0;
-    }
-}
-
-void
-enter_executor(PyThreadState *tstate, Frame *frame, Executor *ex)
-{
-    if (ex->entered % SAMPLE_EVERY == SAMPLE_EVERY - 1) {
-        run_timed(tstate, frame, ex);
-    }
-    else {
-        run_executor(tstate, frame, ex, false);
-    }
+    return true;
 }

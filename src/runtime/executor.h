@@ -76,6 +76,7 @@ struct Executor {
     Wanted *wanted;                     // by which versions are told apart (PyMem)
     uint32_t n_wanted;
     Executor *jumps_to;                 // side: the root it ends in, or NULL (strong)
+    uint64_t good_epoch, good_version;  // root: for which executor_look_again() has said yes
     PyCodeObject **codes;               // root: what runs in its tree, each once (kept by `keep`)
     uint32_t n_codes;
     uint16_t spills;                    // first spill slot free for side traces
@@ -101,7 +102,6 @@ struct Executor {
     PyObject *keep;                     // list: objects the code refers to
     uint32_t n_sides;                   // root: side traces grown in its tree so far
     uint32_t work;                      // bytecodes it stands for, from its root's start to its end
-    uint16_t sampled, short_runs;       // runs timed so far, and how many were too short to pay
     _Py_CODEUNIT *start_ip;             // side: where its innermost frame starts
     bool unchecked;                     // side: begins behind unknown code, before any GUARD_VALID
     uint8_t at_same_place;              // side: how many of its parents in a row start there, too

@@ -10,6 +10,7 @@
 #include "operators.h"
 #include "jit.h"
 #include "coverage.h"
+#include "policy.h"
 #include "restore.h"
 
 enum { MAX_AT_SAME_PLACE = 12 };         // side traces in a row that start at one bytecode
@@ -126,7 +127,7 @@ wants_side_trace(const Executor *ex, const Exit *exit, bool raised)
     if (raised || exit->side != NULL || ex->snaps[exit->snap].yields
         || ex->snaps[exit->snap].no_side || ex->invalid || ex->root->invalid
         || ex->root->n_sides >= (uint32_t)jit.params.max_sides
-        || exit->count < exit->retry) {
+        || exit->count < exit->retry || !policy_may_compile()) {
         return false;
     }
     if (ex->at_same_place >= MAX_AT_SAME_PLACE && executor_exit_ip(ex, exit) == ex->start_ip) {
@@ -177,7 +178,7 @@ leave(Activation *act, Executor *ex, uint32_t n, bool raised, bool in_compiled)
     Frame *frames[MAX_INLINE + 2];
     PyObject *extras[MAX_INLINE + 2];
     unsigned n_frames = program->n_frames;
-    bool leaves_loop = program->leaves_loop;
+    unsigned left_by = program->left_by;
     for (unsigned k = 1; k < n_frames; k++) {
         extras[k] = NULL;
     }
@@ -193,7 +194,10 @@ leave(Activation *act, Executor *ex, uint32_t n, bool raised, bool in_compiled)
     exit->count++;
     jit.stats.exits++;
     jit.stats.errors += raised;
-    if (leaves_loop) {
+    if (left_by == UOP_CHECK_BREAKER) {
+        policy_left_by_request(frames[n_frames - 1]);
+    }
+    if ((left_by == UOP_GUARD_IP || left_by == UOP_GUARD_VALID) && n_frames > 1) {
         record_left_after_loop(frames[n_frames - 1]);
     }
     if (exit->count >= exit->retry && wants_side_trace(ex, exit, raised)) {

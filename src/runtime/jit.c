@@ -2,6 +2,7 @@
 #include "record.h"
 #include "coverage.h"
 #include "emit.h"
+#include "policy.h"
 #include "restore.h"
 #include "activation.h"
 #include "stencil_table.h"
@@ -286,6 +287,7 @@ note_wanted(Executor *ex)
 static int
 install_executor(Recorder *r, Executor *ex)
 {
+    jit.epoch++;                        // its tree may run other code objects, too
     if (r->parent == NULL) {
         if (hook_install_root(r->anchor_code, root_key(r, r->anchor), ex) < 0) {
             return -1;
@@ -384,8 +386,9 @@ compile_trace(Recorder *r, const Executor *target, uint16_t loop_snap)
         PyErr_Clear();
         reason = ABORT_INVALIDATED;
     }
+    uint64_t end = now_ns();
+    policy_charge(end - start);
     if (reason == ABORT_NONE) {
-        uint64_t end = now_ns();
         coverage_trace(r->t, final, assignment, ex);
         ex->compile_ns = end - start;
         jit.stats.record_ns += optimised - start;

@@ -150,7 +150,6 @@ after_collection(PyObject *Py_UNUSED(self), PyObject *args)
     if (!PyArg_ParseTuple(args, "sO!", &phase, &PyDict_Type, &info)) {
         return NULL;
     }
-    hook_look_at_clock();
     PyObject *generation = PyDict_GetItemString(info, "generation");
     if (strcmp(phase, "stop") == 0 && generation != NULL && PyLong_Check(generation)
         && PyLong_AsLong(generation) == 2) {
@@ -201,6 +200,8 @@ mod_enable(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
         return NULL;
     }
     generators_enable();
+    lookers_enable();
+    jit.evaluator = compat_other_evaluator();
     jit.enabled = true;
     Py_RETURN_NONE;
 }
@@ -213,6 +214,7 @@ mod_disable(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
     }
     jit.enabled = false;
     generators_disable();
+    lookers_disable();
     record_abort(ABORT_DISABLED);
     hook_disable();
     invalidate_disable();           // first: then nothing has to be taken out of the table

@@ -12,6 +12,7 @@
 //
 // See record.h for the books that are kept, build.h for how instructions are simplified.
 #include "record.h"
+#include "policy.h"
 #include "snapshot.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -259,6 +260,7 @@ record_start_side(PyThreadState *tstate, Frame *frame, Executor *ex, uint32_t n)
 static void
 recorder_stop(Recorder *r)
 {
+    policy_charge_bytecodes(r->bytecodes);
     Py_CLEAR(r->b.keep);
     Py_CLEAR(r->parent);
     jit.recorder = NULL;

@@ -374,13 +374,6 @@ add_drops(Maker *m, const Snapshot *snap)
     }
 }
 
-static bool
-leaves_loop(const Executor *ex, const Exit *exit)
-{
-    unsigned op = executor_left_op(ex, exit);
-    return (op == UOP_GUARD_IP || op == UOP_GUARD_VALID) && ex->snaps[exit->snap].n_frames > 1;
-}
-
 const Restore *
 restore_make(Executor *ex, uint32_t n)
 {
@@ -413,7 +406,7 @@ restore_make(Executor *ex, uint32_t n)
     scratch.header.n_made = m->n_made;
     scratch.header.n_drops = m->n_drops;
     scratch.header.n_frames = snap->n_frames;
-    scratch.header.leaves_loop = leaves_loop(ex, exit);
+    scratch.header.left_by = (uint16_t)executor_left_op(ex, exit);
     scratch.header.frames = &ex->frames[snap->first_frame];
     scratch.header.drop_ip = snap->drop_ip;
     size_t size = offsetof(Restore, steps) + n_steps * sizeof(RestoreStep);
@@ -431,20 +424,17 @@ restore_free(Executor *ex)
 
 // --- running it -------------------------------------------------------------------------------
 
-// Given up once, if an allocation fails while compiled code is left.
-static void *reserve;
-static bool reserve_used;
+void *restore_reserve;
 
 bool
 restore_use_reserve(void)
 {
-    if (reserve == NULL) {
+    if (restore_reserve == NULL) {
         return false;
     }
     PyErr_Clear();                      // the MemoryError
-    PyMem_RawFree(reserve);
-    reserve = NULL;
-    reserve_used = true;
+    PyMem_RawFree(restore_reserve);
+    restore_reserve = NULL;
     return true;
 }
 
@@ -452,14 +442,6 @@ void
 restore_no_memory(void)
 {
     Py_FatalError("jitpatch: out of memory while leaving compiled code");
-}
-
-void
-restore_keep_reserve(void)
-{
-    if (reserve == NULL) {
-        reserve = PyMem_RawMalloc(1 << 16);
-    }
 }
 
 typedef struct {

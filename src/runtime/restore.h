@@ -25,8 +25,8 @@ typedef struct {
 
 typedef struct Restore {
     uint16_t n_steps, n_made, n_drops;
+    uint16_t left_by;                   // enum Uop: the instruction that the exit stands for
     uint8_t n_frames;
-    bool leaves_loop;                   // the exit behind a loop that ran in compiled code (RUN_LOOP)
     const SnapFrame *frames;            // of the snapshot
     _Py_CODEUNIT *drop_ip;
     RestoreStep steps[];
@@ -57,7 +57,14 @@ PyObject *restore_value(const Restore *program, const Executor *ex, Activation *
 // for nothing could go on without its variables.
 bool restore_use_reserve(void);
 _Noreturn void restore_no_memory(void);
-void restore_keep_reserve(void);        // made again, if it was used
+extern void *restore_reserve;
+static inline void
+restore_keep_reserve(void)              // made again, if it was used
+{
+    if (restore_reserve == NULL) {
+        restore_reserve = PyMem_RawMalloc(1 << 16);
+    }
+}
 #define RESTORE_NEED(object, again) \
     ((object) != NULL || (restore_use_reserve() && ((object) = (again)) != NULL) ? (void)0 : restore_no_memory())
 
