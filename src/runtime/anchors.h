@@ -32,10 +32,40 @@ typedef struct CodeInfo {
 } CodeInfo;
 
 // All of these: NULL, without an exception, if there is none or memory is out.
-CodeInfo *info_need(PyCodeObject *code);        // made if need be
+CodeInfo *info_make(PyCodeObject *code);
+static inline CodeInfo *info_find(PyCodeObject *code) { return compat_get_extra(code, jit.code_extra); }
+static inline CodeInfo *
+info_need(PyCodeObject *code)           // made if need be
+{
+    CodeInfo *info = info_find(code);
+    return info != NULL ? info : info_make(code);
+}
 Anchor *anchor_find(PyCodeObject *code, int offset);
 // Made if need be; valid until the next anchor of the code object is made.
-Anchor *anchor_need(PyCodeObject *code, int offset);
+Anchor *anchor_make(PyCodeObject *code, int offset);
+static inline uint32_t
+anchor_slot(const CodeInfo *info, int offset)   // where it is, or would be; info->size is not 0
+{
+    uint32_t i = (uint32_t)offset * 2654435761u >> 8;
+    for (;; i++) {
+        i &= info->size - 1;
+        if (info->anchors[i].offset == offset || info->anchors[i].offset < 0) {
+            return i;
+        }
+    }
+}
+static inline Anchor *
+anchor_need(PyCodeObject *code, int offset)
+{
+    CodeInfo *info = info_find(code);
+    if (info != NULL && info->size != 0 && info->function.offset != offset) {
+        Anchor *anchor = &info->anchors[anchor_slot(info, offset)];
+        if (anchor->offset == offset) {
+            return anchor;
+        }
+    }
+    return anchor_make(code, offset);
+}
 bool anchor_is_plain_function(PyCodeObject *code);      // no generator, coroutine, class body or module
 void anchor_first_start(CodeInfo *info);        // a function is about to start, or to be called
 bool anchor_drop_invalid(PyCodeObject *code, int offset);       // true: there were some
@@ -44,7 +74,6 @@ bool anchor_any_may_be_entered(const CodeInfo *info);
 // The code was nominated again, at this loop head or (-1) at its start: what rests there may be tried anew.
 void anchor_give_chance(CodeInfo *info, int offset);
 // What this code object is known by, or NULL: nothing is made.
-CodeInfo *info_find(PyCodeObject *code);
 void anchors_free(void *info);                  // the code object dies, and its traces with it
 
 // The trace that this function is to be run by, or NULL (borrowed).

@@ -161,6 +161,7 @@ bool compat_other_tools(PyThreadState *tstate);
 bool compat_watched_locally(PyCodeObject *code);
 // PyUnstable_Code_SetExtra, but without room for slots of others behind ours: CPython calls the free functions of
 // all slots there is room for. First compat_learn_extras, with a code object whose slot holds `extra`.
+static inline void *compat_get_extra(PyCodeObject *code, int index);      // NULL: none
 int compat_set_extra(PyCodeObject *code, int index, void *extra);
 void compat_learn_extras(PyCodeObject *code, int index, void *extra);
 bool compat_evaluator_is_replaced(PyThreadState *tstate);

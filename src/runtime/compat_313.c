@@ -350,29 +350,23 @@ compat_add_pending_call(PyInterpreterState *interp, int (*call)(void *), void *a
 
 // --- extra slots of code objects --------------------------------------------------------------
 
-// What PyUnstable_Code_SetExtra makes; not in any header.
-typedef struct {
-    Py_ssize_t size;
-    void *extras[];
-} Extras;
-
-static bool extras_are_known;
+bool compat_extras_are_known;
 
 void
 compat_learn_extras(PyCodeObject *code, int index, void *extra)
 {
-    const Extras *extras = code->co_extra;
-    extras_are_known = extras != NULL && extras->size > index && extras->size < 256
+    const CompatExtras *extras = code->co_extra;
+    compat_extras_are_known = extras != NULL && extras->size > index && extras->size < 256
         && extras->extras[index] == extra;
 }
 
 int
 compat_set_extra(PyCodeObject *code, int index, void *extra)
 {
-    if (code->co_extra != NULL || !extras_are_known) {
+    if (code->co_extra != NULL || !compat_extras_are_known) {
         return PyUnstable_Code_SetExtra((PyObject *)code, index, extra);
     }
-    Extras *extras = PyMem_Calloc(1, sizeof *extras + (size_t)(index + 1) * sizeof(void *));
+    CompatExtras *extras = PyMem_Calloc(1, sizeof *extras + (size_t)(index + 1) * sizeof(void *));
     if (extras == NULL) {
         PyErr_NoMemory();
         return -1;

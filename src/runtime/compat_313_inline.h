@@ -68,6 +68,28 @@ compat_frame_set_depth(Frame *frame, int depth)
     compat_view(frame)->stacktop = depth < 0 ? -1 : compat_frame_code(frame)->co_nlocalsplus + depth;
 }
 
+// What PyUnstable_Code_SetExtra makes; not in any header. compat_learn_extras() compares.
+typedef struct {
+    Py_ssize_t size;
+    void *extras[];
+} CompatExtras;
+
+extern bool compat_extras_are_known;
+
+static inline void *
+compat_get_extra(PyCodeObject *code, int index)
+{
+    const CompatExtras *extras = code->co_extra;
+    void *extra = NULL;
+    if (compat_extras_are_known) {
+        return extras != NULL && index < extras->size ? extras->extras[index] : NULL;
+    }
+    if (PyUnstable_Code_GetExtra((PyObject *)code, index, &extra) < 0) {
+        PyErr_Clear();
+    }
+    return extra;
+}
+
 static inline uint64_t
 compat_monitoring_version(PyThreadState *tstate)
 {

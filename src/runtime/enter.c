@@ -10,7 +10,7 @@
 
 // --- which executor, and may it be run ----------------------------------------------------------
 
-static bool
+static inline bool
 fits_frame(const Executor *ex, Frame *frame)
 {
     return !ex->invalid && ex->globals == compat_frame_globals(frame)
@@ -55,10 +55,12 @@ version_for(Executor *newest, Frame *frame)
     return ex;
 }
 
-Executor *
-fitting_executor(PyThreadState *tstate, Frame *frame, Executor *ex)
+static inline Executor *
+fitting(PyThreadState *tstate, Frame *frame, Executor *ex)
 {
-    ex = version_for(ex, frame);
+    if (ex->next_version != NULL || !fits_frame(ex, frame)) {
+        ex = version_for(ex, frame);
+    }
     // A frame object that somebody holds may read and write locals behind our back.
     if (ex == NULL || !executor_may_run(tstate, ex) || tstate->py_recursion_remaining <= RECURSION_RESERVE
         || (uintptr_t)__builtin_frame_address(0) < native_floor(tstate)
@@ -66,6 +68,12 @@ fitting_executor(PyThreadState *tstate, Frame *frame, Executor *ex)
         return NULL;
     }
     return ex;
+}
+
+Executor *
+fitting_executor(PyThreadState *tstate, Frame *frame, Executor *ex)
+{
+    return fitting(tstate, frame, ex);
 }
 
 // --- running it -------------------------------------------------------------------------------
@@ -122,7 +130,7 @@ run_to_yield(PyThreadState *tstate, Frame *frame, Executor *ex, Consumer *consum
 bool
 run_executor(PyThreadState *tstate, Frame *frame, Executor *ex, bool in_compiled)
 {
-    ex = fitting_executor(tstate, frame, ex);
+    ex = fitting(tstate, frame, ex);
     if (ex == NULL) {
         return false;
     }

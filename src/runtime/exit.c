@@ -170,47 +170,57 @@ collect_garbage(void)
     PyErr_SetRaisedException(raising);
 }
 
+// The rest of leaving, for exits that are more than a way back to the outermost frame.
 static void
-leave(Activation *act, Executor *ex, uint32_t n, bool raised, bool in_compiled)
+leave_on(Activation *act, Executor *ex, uint32_t n, Frame **frames, PyObject **extras, bool raised)
 {
     Exit *exit = &ex->exits[n];
-    const Restore *program = restore_of(ex, n);
-    Frame *frames[MAX_INLINE + 2];
-    PyObject *extras[MAX_INLINE + 2];
-    unsigned n_frames = program->n_frames;
-    unsigned left_by = program->left_by;
-    for (unsigned k = 1; k < n_frames; k++) {
-        extras[k] = NULL;
-    }
-    PyObject *raising = raised ? PyErr_GetRaisedException() : NULL;
-    restore_run(program, ex, act, frames, extras);      // from here on `program` may be gone
-    if (raised) {
-        PyErr_SetRaisedException(raising);
-    }
+    const Snapshot *snap = &ex->snaps[exit->snap];
+    unsigned left_by = executor_left_op(ex, exit);
+    jit.stats.errors += raised;
     if (jit.params.gc_exits) {
         collect_garbage();
     }
     coverage_exit(ex, exit, raised);
-    exit->count++;
-    jit.stats.exits++;
-    jit.stats.errors += raised;
     if (left_by == UOP_CHECK_BREAKER) {
-        policy_left_by_request(frames[n_frames - 1]);
+        policy_left_by_request(frames[snap->n_frames - 1]);
     }
-    if ((left_by == UOP_GUARD_IP || left_by == UOP_GUARD_VALID) && n_frames > 1) {
-        record_left_after_loop(frames[n_frames - 1]);
+    if ((left_by == UOP_GUARD_IP || left_by == UOP_GUARD_VALID) && snap->n_frames > 1) {
+        record_left_after_loop(frames[snap->n_frames - 1]);
     }
     if (exit->count >= exit->retry && wants_side_trace(ex, exit, raised)) {
-        record_from(act, ex, n, frames[0], frames[n_frames - 1]);
+        record_from(act, ex, n, frames[0], frames[snap->n_frames - 1]);
     }
-    if (n_frames > 1) {
-        raised = finish_inlined(act, ex, &ex->snaps[exit->snap], frames, extras, raised);
+    if (snap->n_frames > 1) {
+        raised = finish_inlined(act, ex, snap, frames, extras, raised);
     }
     if (raised) {
         compat_raise_here(act->tstate, frames[0]);
     }
-    if (in_compiled) {
-        record_left_in_compiled(frames[0]);
+}
+
+static inline void
+leave(Activation *act, Executor *ex)
+{
+    uint32_t n = (uint32_t)act->exit & ~EXIT_RAISED;
+    bool raised = (act->exit & EXIT_RAISED) != 0;
+    Exit *exit = &ex->exits[n];
+    const Restore *program = restore_of(ex, n);
+    Frame *frames[MAX_INLINE + 2];
+    PyObject *extras[MAX_INLINE + 2];
+    bool more = !program->is_plain || raised || jit.watches_exits;      // later `program` may be gone
+    for (unsigned k = 1; k < program->n_frames; k++) {
+        extras[k] = NULL;
+    }
+    PyObject *raising = raised ? PyErr_GetRaisedException() : NULL;
+    restore_run(program, ex, act, frames, extras);
+    if (raised) {
+        PyErr_SetRaisedException(raising);
+    }
+    exit->count++;
+    jit.stats.exits++;
+    if (more || exit->count >= exit->retry) {
+        leave_on(act, ex, n, frames, extras, raised);
     }
 }
 
@@ -218,7 +228,7 @@ void
 leave_executor(Activation *act)
 {
     Executor *left = (Executor *)Py_NewRef((PyObject *)act->executor);
-    leave(act, left, (uint32_t)act->exit & ~EXIT_RAISED, (act->exit & EXIT_RAISED) != 0, false);
+    leave(act, left);
     Py_DECREF(left);
 }
 
@@ -228,7 +238,10 @@ leave_tree(Activation *act, Executor *root, bool in_compiled)
     Executor *left = (Executor *)Py_NewRef((PyObject *)act->executor);
     Py_INCREF(root);
     root->inside--;
-    leave(act, left, (uint32_t)act->exit & ~EXIT_RAISED, (act->exit & EXIT_RAISED) != 0, in_compiled);
+    leave(act, left);
+    if (in_compiled) {
+        record_left_in_compiled(act->frame);
+    }
     Py_DECREF(left);
     Py_DECREF(root);
 }

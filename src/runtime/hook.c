@@ -58,12 +58,10 @@ enter(PyThreadState *tstate, Frame *frame, Executor *ex)
 {
     CallbackState saved;
     compat_leave_callback(tstate, &saved);
-    Py_INCREF(ex);
     bool entered = run_executor(tstate, frame, ex, false);
     if (tstate->current_exception != NULL) {
         compat_raise_here(tstate, frame);
     }
-    Py_DECREF(ex);
     executor_sweep();
     compat_reenter_callback(tstate, &saved);
     return entered;

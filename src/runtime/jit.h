@@ -37,6 +37,7 @@ typedef struct Jit {
     uint64_t changes;                   // counts traces that came into service or went out of it
     bool to_sweep;                      // executor_sweep() has work to do
     uint64_t epoch;                     // grows whenever it may have changed which trees may be entered
+    bool watches_exits;                 // each exit is to be looked at (coverage, option gc_exits)
     bool hears_lookers;                 // lookers.c tells when a tool asks for events of a code object
     const void *const *evaluator;       // NULL there: frames are evaluated by CPython (PEP 523)
     int64_t force_left;                 // option force_exit: exits until the next one is forced

@@ -93,6 +93,7 @@ mod_set_param(PyObject *Py_UNUSED(module), PyObject *args)
     }
     *param_at(info) = number;
     jit.keep_text = jit.params.text != 0;
+    jit.watches_exits = jit.params.gc_exits != 0 || coverage_is_on;
     Py_RETURN_NONE;
 }
 
@@ -367,6 +368,7 @@ module_exec(PyObject *module)
         }
         jit.keep_text = jit.params.text != 0;
         coverage_init();
+        jit.watches_exits = coverage_is_on;
         jit.executors = PyList_New(0);
         jit.abort_log = PyDict_New();
         if (jit.executors == NULL || jit.abort_log == NULL) {

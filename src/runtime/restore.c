@@ -15,31 +15,28 @@
 // when the trace is installed. Snapshots stay: side traces begin with them.
 #include "restore.h"
 #include "helpers.h"
-#include "record.h"
 
 // --- steps ------------------------------------------------------------------------------------
 
 typedef enum {
-    // 1. to: the object's number
+    // 1. to: the object's number. First those that need nothing but a number (b: if not 0, there may be such an
+    // object in the outermost frame already, at this byte offset, its *home*; it is used then)
     MAKE_INT,            // a: the number
     MAKE_FLOAT,          // a
-    MAKE_HOME_INT,       // the object in the outermost frame at byte offset b; if that is NULL, as MAKE_INT
-    MAKE_HOME_FLOAT,
     MAKE_TUPLE,          // word: how long
     MAKE_FUNCTION,       // a: code, b: globals
     TUPLE_ITEM,          // to: which one, a: the item, b: number of the tuple
     FUNCTION_CLOSURE,    // a: cells or None, b: number of the function
-    // 2. frame: which one
+    // 2. frame: which one (none of these steps if there is only one frame)
     FRAME_IN_MEMORY,     // a: its address
     FRAME_CUT,           // frames that exist beyond this one are undone
     FRAME_LINK,          // a: a generator
     FRAME_PUSH,          // a: a function
-    FRAME_IP,            // word: operand stack depth
+    FRAME_IP,
     FRAME_EXTRA,         // a: what goes into extras[]
-    // 3. frame, to: slot
+    // 3. frame, to: slot. (Numbers with `word` 1 go to their homes before, if nothing was there.)
     SLOT_SET,            // a
     SLOT_SET_NULL,
-    SLOT_SET_HOME,       // a: an object made by MAKE_HOME_*: nothing to do if it was there
     // 4.
     STORE_INDEX,         // to: a list or tuple iterator, a
     STORE_WORD,          // to: an object, a, word: byte offset
@@ -48,14 +45,13 @@ typedef enum {
     STORE_GLOBAL,        // to: a dictionary, a: name, b: value, which no reference goes to
     // 5.
     DROP,                // a
-    N_ACTIONS
 } Action;
 
 // How a value is handed over to its new holder.
 typedef enum {
     HOLD_TAKE,           // with the trace's reference, or the one that it was made with
     HOLD_NEW,            // with a new reference
-    // An object made by MAKE_HOME_*. If it was in memory, TAKE and NEW decide; if it was made, its first holder
+    // An object with a home. If it was there, TAKE and NEW decide; if it was made, its first holder
     // takes the reference that it was made with, and others get new ones.
     HOLD_HOME = 2,
     HOLD_HOME_NEW = 1,
@@ -139,11 +135,12 @@ restore_check(const Executor *ex)
 
 typedef struct {
     const Executor *ex;
-    RestoreStep *step;                  // the next one
+    RestoreStep *step, *number;         // the next one; the same of those that make numbers
     uint16_t n_made, n_drops;
     bool held[RESTORE_OBJECTS];         // somebody has taken the reference that it is made with
     uint16_t source[MAX_INS];           // of a ref + 1; 0: none yet. Zero between programs.
     Ref made[RESTORE_OBJECTS];
+    RestoreStep steps[MAX_STEPS];       // all but numbers, which are put before them
 } Maker;
 
 static struct { Restore header; RestoreStep steps[MAX_STEPS]; } scratch;
@@ -152,7 +149,7 @@ _Static_assert(offsetof(Restore, steps) == sizeof(Restore), "a program's steps f
 static RestoreStep *
 add(Maker *m, Action action)
 {
-    assert(m->step < scratch.header.steps + MAX_STEPS);
+    assert(m->step < m->steps + MAX_STEPS);
     *m->step = (RestoreStep){.action = (uint8_t)action};
     return m->step++;
 }
@@ -219,12 +216,9 @@ make(Maker *m, Ref ref)
     else {
         bool is_int = ins->op == UOP_BOX_INT || ins->op == UOP_SLOT_BOX;
         assert(is_int || ins->op == UOP_BOX_FLOAT || ins->op == UOP_SLOT_BOX_FLOAT);
-        uint16_t value = source_of(m, ins->in[0]);
-        RestoreStep *box = add(m, is_home(ins) ? (is_int ? MAKE_HOME_INT : MAKE_HOME_FLOAT)
-                                               : (is_int ? MAKE_INT : MAKE_FLOAT));
-        box->to = number;
-        box->a = value;
-        box->b = is_home(ins) ? (uint16_t)ins->operand[0] : 0;
+        *m->number++ = (RestoreStep){.action = is_int ? MAKE_INT : MAKE_FLOAT, .to = number,
+                                     .a = source_of(m, ins->in[0]),
+                                     .b = is_home(ins) ? (uint16_t)ins->operand[0] : 0};
     }
     return number;
 }
@@ -258,7 +252,18 @@ hold(Maker *m, RestoreStep *step, Ref ref, bool take)
     }
 }
 
-// All objects first: what is added later finds them made.
+// A home gets its object back, if nothing is there.
+static void
+go_home(Maker *m, Ref ref)
+{
+    uint16_t number = (uint16_t)(source_of(m, ref) - SOURCE_MADE);
+    m->held[number] = true;
+    for (RestoreStep *step = scratch.header.steps; step < m->number; step++) {
+        step->word |= step->to == number;
+    }
+}
+
+// All objects first: what is added later finds them made. Those that go home, before others that share them.
 static void
 make_objects(Maker *m, const Snapshot *snap)
 {
@@ -274,6 +279,9 @@ make_objects(Maker *m, const Snapshot *snap)
         if (e->how == SLOT_STORE && store->op == UOP_GLOBAL_STORE) {
             source_of(m, store->in[2]);
         }
+        else if (e->how == SLOT_PARAM) {
+            go_home(m, e->ref);
+        }
         else if (e->how != SLOT_STORE && e->how != SLOT_NULL) {
             source_of(m, e->ref);
         }
@@ -285,6 +293,9 @@ make_frames(Maker *m, const Snapshot *snap)
 {
     const SnapFrame *frames = &m->ex->frames[snap->first_frame];
     bool cut = false;
+    if (snap->n_frames == 1) {
+        return;                         // restore_run() does that
+    }
     for (int k = 1; k < snap->n_frames; k++) {
         const SnapFrame *f = &frames[k];
         bool in_memory = !cut && f->memory != NO_REF;
@@ -301,9 +312,7 @@ make_frames(Maker *m, const Snapshot *snap)
     }
     for (int k = 0; k < snap->n_frames; k++) {
         if (frames[k].ip != NULL) {     // NULL: stands in memory as RUN_LOOP left it
-            RestoreStep *step = add(m, FRAME_IP);
-            step->frame = (uint8_t)k;
-            step->word = frames[k].depth;
+            add(m, FRAME_IP)->frame = (uint8_t)k;
         }
     }
     for (int k = 1; k < snap->n_frames; k++) {
@@ -323,7 +332,7 @@ set_slots(Maker *m, const Snapshot *snap, unsigned hows)
         if (!(hows >> e->how & 1)) {
             continue;
         }
-        RestoreStep *step = add(m, e->how == SLOT_NULL ? SLOT_SET_NULL : e->how == SLOT_PARAM ? SLOT_SET_HOME : SLOT_SET);
+        RestoreStep *step = add(m, e->how == SLOT_NULL ? SLOT_SET_NULL : SLOT_SET);
         step->frame = e->frame;
         step->to = e->slot;
         if (e->how != SLOT_NULL) {
@@ -383,14 +392,14 @@ restore_make(Executor *ex, uint32_t n)
     const Snapshot *snap = &ex->snaps[exit->snap];
     const RefLoc *locs = ex->locs + exit->first_loc;
     m->ex = ex;
-    m->step = scratch.header.steps;
+    m->step = m->steps;
+    m->number = scratch.header.steps;
     m->n_made = m->n_drops = 0;
     for (uint32_t i = 0; i < exit->n_locs; i++) {
         m->source[locs[i].ref] = (uint16_t)(source_of_loc(locs[i].loc) + 1);
     }
     make_objects(m, snap);
     make_frames(m, snap);
-    set_slots(m, snap, 1u << SLOT_PARAM);       // homes before others that share their object
     set_slots(m, snap, 1u << SLOT_TAKE);
     set_slots(m, snap, 1u << SLOT_NEW | 1u << SLOT_NULL);
     do_stores(m, snap);
@@ -401,12 +410,14 @@ restore_make(Executor *ex, uint32_t n)
     for (uint16_t k = 0; k < m->n_made; k++) {
         m->source[m->made[k]] = 0;
     }
-    size_t n_steps = (size_t)(m->step - scratch.header.steps);
-    scratch.header.n_steps = (uint16_t)n_steps;
-    scratch.header.n_made = m->n_made;
+    size_t n_numbers = (size_t)(m->number - scratch.header.steps), n_steps = (size_t)(m->step - m->steps);
+    memcpy(m->number, m->steps, n_steps * sizeof(RestoreStep));
+    n_steps += n_numbers;
+    scratch.header.n_numbers = (uint16_t)n_numbers;
+    scratch.header.n_steps = (uint16_t)(n_steps - m->n_drops);
     scratch.header.n_drops = m->n_drops;
     scratch.header.n_frames = snap->n_frames;
-    scratch.header.left_by = (uint16_t)executor_left_op(ex, exit);
+    scratch.header.is_plain = snap->n_frames == 1 && executor_left_op(ex, exit) != UOP_CHECK_BREAKER;
     scratch.header.frames = &ex->frames[snap->first_frame];
     scratch.header.drop_ip = snap->drop_ip;
     size_t size = offsetof(Restore, steps) + n_steps * sizeof(RestoreStep);
@@ -449,8 +460,8 @@ typedef struct {
     const Konst *konsts;
     Frame **frames;
     PyObject **extras;
-    PyObject **made;
-    bool *was_there;                    // [made]: by MAKE_HOME_*
+    PyObject *made[RESTORE_OBJECTS];
+    bool was_there[RESTORE_OBJECTS];    // [made]: at home
 } Run;
 
 static inline uint64_t
@@ -484,55 +495,69 @@ handed_over(const Run *run, const RestoreStep *step)
     return with_new ? Py_NewRef(o) : o;
 }
 
-static PyObject *
-new_float(uint64_t bits)
+static inline PyObject *
+new_number(const RestoreStep *step, uint64_t bits)
 {
     double v;
+    if (step->action == MAKE_INT) {
+        return PyLong_FromLongLong((int64_t)bits);
+    }
     memcpy(&v, &bits, 8);
     return PyFloat_FromDouble(v);
 }
 
-static PyObject *
-new_object(const Run *run, const RestoreStep *step)
+// The numbers of a program; behind them.
+static inline const RestoreStep *
+make_numbers(Run *run, const Restore *program)
 {
-    uint64_t a = step->action == MAKE_TUPLE ? 0 : read_source(run, step->a);
-    switch (step->action) {
-        case MAKE_TUPLE:
-            return PyTuple_New(step->word);
-        case MAKE_FUNCTION:
-            return compat_function_new((PyObject *)(uintptr_t)a, read_object(run, step->b));
-        case MAKE_FLOAT: case MAKE_HOME_FLOAT:
-            return new_float(a);
-        default:
-            return PyLong_FromLongLong((int64_t)a);
-    }
-}
-
-static void
-make_object(const Run *run, const RestoreStep *step)
-{
-    PyObject *o = NULL;
-    run->was_there[step->to] = false;
-    if (step->action == MAKE_HOME_INT || step->action == MAKE_HOME_FLOAT) {
-        o = *(PyObject **)((char *)run->act->frame + step->b);
+    const RestoreStep *step = program->steps, *end = step + program->n_numbers;
+    for (; step < end; step++) {
+        PyObject *o = step->b == 0 ? NULL : *(PyObject **)((char *)run->act->frame + step->b);
         run->was_there[step->to] = o != NULL;
+        if (o == NULL) {
+            uint64_t bits = read_source(run, step->a);
+            o = new_number(step, bits);
+            RESTORE_NEED(o, new_number(step, bits));
+        }
+        run->made[step->to] = o;
     }
-    if (o == NULL) {
-        o = new_object(run, step);
-        RESTORE_NEED(o, new_object(run, step));
+    return end;
+}
+
+static inline void
+bring_home(const Run *run, const Restore *program)
+{
+    const RestoreStep *step = program->steps, *end = step + program->n_numbers;
+    for (; step < end; step++) {
+        if (step->word && !run->was_there[step->to]) {
+            *(PyObject **)((char *)run->act->frame + step->b) = run->made[step->to];
+        }
     }
-    run->made[step->to] = o;
+}
+
+static PyObject *
+new_pack(const Run *run, const RestoreStep *step)
+{
+    return step->action == MAKE_TUPLE ? PyTuple_New(step->word)
+                                      : compat_function_new(read_object(run, step->a), read_object(run, step->b));
 }
 
 static void
-fill_object(const Run *run, const RestoreStep *step)
+make_pack(Run *run, const RestoreStep *step)
 {
-    PyObject *o = handed_over(run, step);
-    if (step->action == TUPLE_ITEM) {
-        PyTuple_SET_ITEM(run->made[step->b], step->to, o);
-    }
-    else if (o != Py_None) {
-        ((PyFunctionObject *)run->made[step->b])->func_closure = o;
+    PyObject *o;
+    switch (step->action) {
+        case TUPLE_ITEM:
+            PyTuple_SET_ITEM(run->made[step->b], step->to, handed_over(run, step));
+            return;
+        case FUNCTION_CLOSURE:
+            o = handed_over(run, step);
+            ((PyFunctionObject *)run->made[step->b])->func_closure = o == Py_None ? NULL : o;
+            return;
+        default:
+            o = new_pack(run, step);
+            RESTORE_NEED(o, new_pack(run, step));
+            run->made[step->to] = o;
     }
 }
 
@@ -551,23 +576,46 @@ cut_frames(PyThreadState *tstate, Frame *last)
     }
 }
 
+static Frame *
+push_frame(const Run *run, const RestoreStep *step, const SnapFrame *f)
+{
+    return compat_push_frame(run->act->tstate, read_object(run, step->a), run->frames[step->frame - 1], f->ip, f->depth);
+}
+
+static inline void
+set_ip(Frame *frame, const SnapFrame *f)
+{
+    compat_frame_set_ip(frame, f->ip);
+    compat_frame_set_depth(frame, f->depth);
+}
+
 static void
-make_frame(const Run *run, const Restore *program, const RestoreStep *step)
+do_frame(const Run *run, const Restore *program, const RestoreStep *step)
 {
     PyThreadState *tstate = run->act->tstate;
     Frame **frame = &run->frames[step->frame];
     const SnapFrame *f = &program->frames[step->frame];
-    PyObject *object = read_object(run, step->a);
-    if (step->action == FRAME_IN_MEMORY) {
-        *frame = (Frame *)(void *)object;
-    }
-    else if (step->action == FRAME_LINK) {
-        compat_generator_link(tstate, object);
-        *frame = compat_generator_frame(object);
-    }
-    else {
-        *frame = compat_push_frame(tstate, object, frame[-1], f->ip, f->depth);
-        RESTORE_NEED(*frame, compat_push_frame(tstate, object, frame[-1], f->ip, f->depth));
+    switch (step->action) {
+        case FRAME_IN_MEMORY:
+            *frame = (Frame *)(uintptr_t)read_source(run, step->a);
+            break;
+        case FRAME_CUT:
+            cut_frames(tstate, *frame);
+            break;
+        case FRAME_LINK:
+            compat_generator_link(tstate, read_object(run, step->a));
+            *frame = compat_generator_frame(read_object(run, step->a));
+            break;
+        case FRAME_PUSH:
+            *frame = push_frame(run, step, f);
+            RESTORE_NEED(*frame, push_frame(run, step, f));
+            break;
+        case FRAME_IP:
+            set_ip(*frame, f);
+            break;
+        case FRAME_EXTRA:
+            run->extras[step->frame] = handed_over(run, step);
+            break;
     }
 }
 
@@ -601,13 +649,18 @@ do_store(const Run *run, const RestoreStep *step)
 
 // References that no slot takes are dropped while the innermost frame stands where it let them go.
 static void
-drop(const Restore *program, Frame *innermost, PyObject **objects)
+drop(const Run *run, const Restore *program)
 {
-    uint16_t n = program->n_drops;      // the program may be gone before the last one is
+    unsigned n = program->n_drops;      // the program may be gone before the last one is
+    PyObject *objects[n];
+    for (unsigned i = 0; i < n; i++) {
+        objects[i] = handed_over(run, &program->steps[program->n_steps + i]);
+    }
+    Frame *innermost = run->frames[program->n_frames - 1];
     _Py_CODEUNIT *ip = compat_frame_ip(innermost);
     compat_frame_set_ip(innermost, program->drop_ip);
     PyObject *pending = PyErr_GetRaisedException();
-    for (uint16_t i = 0; i < n; i++) {
+    for (unsigned i = 0; i < n; i++) {
         Py_DECREF(objects[i]);
     }
     PyErr_SetRaisedException(pending);
@@ -617,75 +670,53 @@ drop(const Restore *program, Frame *innermost, PyObject **objects)
 void
 restore_run(const Restore *program, const Executor *ex, Activation *act, Frame **frames, PyObject **extras)
 {
-    PyObject *made[program->n_made + 1], *drops[program->n_drops + 1];
-    bool was_there[program->n_made + 1];
-    Run run = {act, ex->konsts, frames, extras, made, was_there};
-    unsigned n_drops = 0;
+    Run run;                            // filled as far as the program goes
+    run.act = act;
+    run.konsts = ex->konsts;
+    run.frames = frames;
+    run.extras = extras;
     frames[0] = act->frame;
-    const RestoreStep *end = program->steps + program->n_steps;
-    for (const RestoreStep *step = program->steps; step < end; step++) {
-        switch ((Action)step->action) {
-            case MAKE_INT: case MAKE_FLOAT: case MAKE_HOME_INT: case MAKE_HOME_FLOAT: case MAKE_TUPLE:
-            case MAKE_FUNCTION:
-                make_object(&run, step);
-                break;
-            case TUPLE_ITEM: case FUNCTION_CLOSURE:
-                fill_object(&run, step);
-                break;
-            case FRAME_IN_MEMORY: case FRAME_LINK: case FRAME_PUSH:
-                make_frame(&run, program, step);
-                break;
-            case FRAME_CUT:
-                cut_frames(act->tstate, frames[step->frame]);
-                break;
-            case FRAME_IP:
-                compat_frame_set_ip(frames[step->frame], program->frames[step->frame].ip);
-                compat_frame_set_depth(frames[step->frame], step->word);
-                break;
-            case FRAME_EXTRA:
-                extras[step->frame] = handed_over(&run, step);
-                break;
-            case SLOT_SET:
-                compat_frame_slots(frames[step->frame])[step->to] = handed_over(&run, step);
-                break;
-            case SLOT_SET_NULL:
-                compat_frame_slots(frames[step->frame])[step->to] = NULL;
-                break;
-            case SLOT_SET_HOME:
-                if (!was_there[step->a - SOURCE_MADE]) {
-                    compat_frame_slots(frames[step->frame])[step->to] = handed_over(&run, step);
-                }
-                break;
-            case STORE_INDEX: case STORE_WORD: case STORE_RANGE: case STORE_RANGE_START: case STORE_GLOBAL:
-                do_store(&run, step);
-                break;
-            case DROP:
-                drops[n_drops++] = handed_over(&run, step);
-                break;
-            case N_ACTIONS:
-                Py_UNREACHABLE();
+    const RestoreStep *step = make_numbers(&run, program), *end = program->steps + program->n_steps;
+    for (; step < end && step->action <= FUNCTION_CLOSURE; step++) {
+        make_pack(&run, step);
+    }
+    if (program->n_frames == 1) {
+        if (compat_current_frame(act->tstate) != act->frame) {
+            cut_frames(act->tstate, act->frame);
+        }
+        assert(program->frames->ip != NULL);
+        set_ip(act->frame, program->frames);
+    }
+    for (; step < end && step->action <= FRAME_EXTRA; step++) {
+        do_frame(&run, program, step);
+    }
+    bring_home(&run, program);
+    for (; step < end; step++) {
+        if (step->action == SLOT_SET) {
+            compat_frame_slots(frames[step->frame])[step->to] = handed_over(&run, step);
+        }
+        else if (step->action == SLOT_SET_NULL) {
+            compat_frame_slots(frames[step->frame])[step->to] = NULL;
+        }
+        else {
+            do_store(&run, step);
         }
     }
-    if (n_drops > 0) {
-        drop(program, frames[program->n_frames - 1], drops);
+    if (program->n_drops > 0) {
+        drop(&run, program);
     }
 }
 
 PyObject *
 restore_value(const Restore *program, const Executor *ex, Activation *act)
 {
-    PyObject *made[program->n_made + 1];
-    bool was_there[program->n_made + 1];
-    Run run = {act, ex->konsts, NULL, NULL, made, was_there};
-    for (const RestoreStep *step = program->steps;; step++) {
-        if (step->action < TUPLE_ITEM) {
-            make_object(&run, step);
-        }
-        else if (step->action <= FUNCTION_CLOSURE) {
-            fill_object(&run, step);
-        }
-        else if (step->action == SLOT_SET) {
-            return handed_over(&run, step);
-        }
+    Run run;
+    run.act = act;
+    run.konsts = ex->konsts;
+    const RestoreStep *step = make_numbers(&run, program);
+    for (; step->action <= FUNCTION_CLOSURE; step++) {
+        make_pack(&run, step);
     }
+    assert(step->action == SLOT_SET);
+    return handed_over(&run, step);
 }

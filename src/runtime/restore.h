@@ -24,9 +24,9 @@ typedef struct {
 } RestoreStep;
 
 typedef struct Restore {
-    uint16_t n_steps, n_made, n_drops;
-    uint16_t left_by;                   // enum Uop: the instruction that the exit stands for
+    uint16_t n_numbers, n_steps, n_drops;       // steps: ints and floats that are made, all but drops, drops
     uint8_t n_frames;
+    bool is_plain;                      // nothing is to be done behind it but going on in the outermost frame
     const SnapFrame *frames;            // of the snapshot
     _Py_CODEUNIT *drop_ip;
     RestoreStep steps[];
