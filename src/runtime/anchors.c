@@ -11,6 +11,8 @@
 
 enum { FIRST_SIZE = 4 };
 
+struct AnchorLast anchor_last;
+
 // --- the side table ---------------------------------------------------------------------------
 
 static bool
@@ -30,6 +32,7 @@ resize(CodeInfo *info, uint32_t size)
             bigger.anchors[anchor_slot(&bigger, info->anchors[i].offset)] = info->anchors[i];
         }
     }
+    anchor_last.code = NULL;
     PyMem_Free(info->anchors);
     *info = bigger;
     return true;
@@ -120,6 +123,7 @@ anchors_free(void *extra)
     if (info == NULL) {
         return;
     }
+    anchor_last.code = NULL;
     PyObject *exc = PyErr_GetRaisedException();
     free_traces(&info->function);
     for (uint32_t i = 0; i < info->size; i++) {

@@ -54,17 +54,33 @@ anchor_slot(const CodeInfo *info, int offset)   // where it is, or would be; inf
         }
     }
 }
+// The one looked up last.
+extern struct AnchorLast { PyCodeObject *code; Anchor *anchor; } anchor_last;
 static inline Anchor *
 anchor_need(PyCodeObject *code, int offset)
 {
+    if (anchor_last.code == code && anchor_last.anchor->offset == offset) {
+        return anchor_last.anchor;
+    }
     CodeInfo *info = info_find(code);
     if (info != NULL && info->size != 0 && info->function.offset != offset) {
         Anchor *anchor = &info->anchors[anchor_slot(info, offset)];
         if (anchor->offset == offset) {
+            anchor_last = (struct AnchorLast){code, anchor};
             return anchor;
         }
     }
     return anchor_make(code, offset);
+}
+// The same, if it is that one; its offset in bytes as an event has it. NULL: it is not.
+static inline Anchor *
+anchor_last_at(PyObject *code, PyObject *bytes)
+{
+    return code == (PyObject *)anchor_last.code && PyLong_CheckExact(bytes)
+                   && PyUnstable_Long_IsCompact((PyLongObject *)bytes)
+                   && PyUnstable_Long_CompactValue((PyLongObject *)bytes) == 2 * anchor_last.anchor->offset
+               ? anchor_last.anchor
+               : NULL;
 }
 bool anchor_is_plain_function(PyCodeObject *code);      // no generator, coroutine, class body or module
 void anchor_first_start(CodeInfo *info);        // a function is about to start, or to be called

@@ -144,3 +144,39 @@ run_executor(PyThreadState *tstate, Frame *frame, Executor *ex, bool in_compiled
     leave_tree(&act, ex, in_compiled);
     return true;
 }
+
+// run_executor() for the callback of a loop, in the usual case all in one: there is one trace, nothing has changed
+// since it was entered last, and its exit is a plain one. false: nothing has happened.
+bool
+run_loop(PyCodeObject *code, Executor *ex)
+{
+    PyThreadState *tstate = PyThreadState_GET();
+    Frame *frame = compat_current_frame(tstate);
+    if (frame == NULL || compat_frame_code(frame) != code || compat_frame_depth(frame) < 0
+        || ex->next_version != NULL || ex->good_epoch != jit.epoch
+        || ex->good_version != compat_monitoring_version(tstate) || *jit.evaluator != NULL
+        || ex->globals != compat_frame_globals(frame) || ex->builtins != compat_frame_builtins(frame)
+        || tstate->py_recursion_remaining <= RECURSION_RESERVE || native_last.thread != tstate->id
+        || (uintptr_t)__builtin_frame_address(0) < native_last.floor || compat_frame_has_object(frame)) {
+        return false;
+    }
+    CallbackState saved;
+    Activation act;
+    compat_leave_callback(tstate, &saved);
+    run_code(&act, tstate, frame, ex);
+    Executor *left = act.executor;
+    Exit *exit = &left->exits[act.exit];
+    if (act.exit < EXIT_RETURNED && exit->restore != NULL && exit->restore->is_plain && !jit.watches_exits
+        && exit->count + 1 < exit->retry) {
+        restore_plain(exit->restore, left, &act);
+        exit->count++;
+        jit.stats.exits++;
+        ex->inside--;
+    }
+    else {
+        leave_tree(&act, ex, false);
+    }
+    executor_sweep();
+    compat_reenter_callback(tstate, &saved);
+    return true;
+}

@@ -121,25 +121,36 @@ finish_inlined(Activation *act, const Executor *ex, const Snapshot *snap, Frame 
 
 // --- leaving ----------------------------------------------------------------------------------
 
+// Would a side trace at this exit never be wanted?
 static bool
-wants_side_trace(const Executor *ex, const Exit *exit, bool raised)
+grows_no_side(const Executor *ex, const Exit *exit)
 {
-    if (raised || exit->side != NULL || ex->snaps[exit->snap].yields
-        || ex->snaps[exit->snap].no_side || ex->invalid || ex->root->invalid
-        || ex->root->n_sides >= (uint32_t)jit.params.max_sides
-        || exit->count < exit->retry || !policy_may_compile()) {
-        return false;
+    const Snapshot *snap = &ex->snaps[exit->snap];
+    if (snap->yields || snap->no_side) {
+        return true;
     }
     if (ex->at_same_place >= MAX_AT_SAME_PLACE && executor_exit_ip(ex, exit) == ex->start_ip) {
-        return false;                   // one more trace would leave there as well
+        return true;                    // one more trace would leave there as well
     }
     switch (executor_left_op(ex, exit)) {
         case UOP_CHECK_BREAKER: case UOP_GUARD_ROOM: case UOP_GUARD_VALID: case UOP_GUARD_UNSEEN:
         case UOP_GUARD_UNWATCHED:
-            return false;               // not a path of the program's
+            return true;                // not a path of the program's
         default:
-            return true;
+            return false;
     }
+}
+
+// It was taken often enough: is a side trace wanted now?
+static bool
+wants_side_trace(const Executor *ex, Exit *exit, bool raised)
+{
+    if (grows_no_side(ex, exit)) {
+        exit->retry = UINT32_MAX;       // never asked again
+        return false;
+    }
+    return !raised && exit->side == NULL && !ex->invalid && !ex->root->invalid
+        && ex->root->n_sides < (uint32_t)jit.params.max_sides && policy_may_compile();
 }
 
 enum { SOON = 100 };
@@ -170,7 +181,7 @@ collect_garbage(void)
     PyErr_SetRaisedException(raising);
 }
 
-// The rest of leaving, for exits that are more than a way back to the outermost frame.
+// Frames are as the snapshot says: what else is to be done.
 static void
 leave_on(Activation *act, Executor *ex, uint32_t n, Frame **frames, PyObject **extras, bool raised)
 {
@@ -208,20 +219,17 @@ leave(Activation *act, Executor *ex)
     const Restore *program = restore_of(ex, n);
     Frame *frames[MAX_INLINE + 2];
     PyObject *extras[MAX_INLINE + 2];
-    bool more = !program->is_plain || raised || jit.watches_exits;      // later `program` may be gone
     for (unsigned k = 1; k < program->n_frames; k++) {
         extras[k] = NULL;
     }
     PyObject *raising = raised ? PyErr_GetRaisedException() : NULL;
-    restore_run(program, ex, act, frames, extras);
+    restore_run(program, ex, act, frames, extras);      // from here on `program` may be gone
     if (raised) {
         PyErr_SetRaisedException(raising);
     }
     exit->count++;
     jit.stats.exits++;
-    if (more || exit->count >= exit->retry) {
-        leave_on(act, ex, n, frames, extras, raised);
-    }
+    leave_on(act, ex, n, frames, extras, raised);
 }
 
 void

@@ -104,10 +104,6 @@ loop_turn(PyCodeObject *code, int to)
     }
     PyThreadState *tstate = PyThreadState_GET();
     Frame *frame = compat_current_frame(tstate);
-    if (anchor->newest != NULL && jit.recorder == NULL && stands_in(frame, code)
-        && executor_may_run(tstate, anchor->newest) && enter(tstate, frame, anchor->newest)) {
-        return false;                   // what comes before this in the slow way is known to hold
-    }
     if (jit.recorder != NULL && is_watched(code)
         && !record_waits_for(compat_current_frame(PyThreadState_GET()))) {
         return false;           // the recorder sees the jump as an instruction
@@ -276,6 +272,12 @@ hook_resumed(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int *key)
 static PyObject *
 on_jump(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_t nargs)
 {
+    // The usual event of a loop that has a trace ends here.
+    const Anchor *anchor = nargs == 3 && jit.recorder == NULL && jit.enabled ? anchor_last_at(args[0], args[2]) : NULL;
+    if (anchor != NULL && anchor->newest != NULL && !anchor->blacklisted && !anchor->resting
+        && run_loop((PyCodeObject *)args[0], anchor->newest)) {
+        Py_RETURN_NONE;
+    }
     PyCodeObject *code = code_of(args, nargs, 3);
     int from = code == NULL ? -1 : unit_of(code, args[1]);
     int to = from < 0 ? -1 : unit_of(code, args[2]);

@@ -103,6 +103,10 @@ void hook_retry_soon(PyCodeObject *code, int offset);
 // there. false: none was entered, and nothing has happened. in_compiled: called by compiled code (RUN_LOOP).
 bool run_executor(PyThreadState *tstate, Frame *frame, Executor *ex, bool in_compiled);
 
+// The same from the callback of a loop of `code`, which may be anybody's call. false, too, where the long way must
+// be gone.
+bool run_loop(PyCodeObject *code, Executor *ex);
+
 // native.c: addresses below are too near to the end of this thread's C stack for compiled code to be
 // entered, or for a native call.
 typedef struct { uint64_t thread; uintptr_t floor; } NativeFloor;

@@ -18,48 +18,6 @@
 
 // --- steps ------------------------------------------------------------------------------------
 
-typedef enum {
-    // 1. to: the object's number. First those that need nothing but a number (b: if not 0, there may be such an
-    // object in the outermost frame already, at this byte offset, its *home*; it is used then)
-    MAKE_INT,            // a: the number
-    MAKE_FLOAT,          // a
-    MAKE_TUPLE,          // word: how long
-    MAKE_FUNCTION,       // a: code, b: globals
-    TUPLE_ITEM,          // to: which one, a: the item, b: number of the tuple
-    FUNCTION_CLOSURE,    // a: cells or None, b: number of the function
-    // 2. frame: which one (none of these steps if there is only one frame)
-    FRAME_IN_MEMORY,     // a: its address
-    FRAME_CUT,           // frames that exist beyond this one are undone
-    FRAME_LINK,          // a: a generator
-    FRAME_PUSH,          // a: a function
-    FRAME_IP,
-    FRAME_EXTRA,         // a: what goes into extras[]
-    // 3. frame, to: slot. (Numbers with `word` 1 go to their homes before, if nothing was there.)
-    SLOT_SET,            // a
-    SLOT_SET_NULL,
-    // 4.
-    STORE_INDEX,         // to: a list or tuple iterator, a
-    STORE_WORD,          // to: an object, a, word: byte offset
-    STORE_RANGE,         // to: a range iterator, a: start, b: length
-    STORE_RANGE_START,   // to, a: start, b: end, word: what the difference is multiplied by
-    STORE_GLOBAL,        // to: a dictionary, a: name, b: value, which no reference goes to
-    // 5.
-    DROP,                // a
-} Action;
-
-// How a value is handed over to its new holder.
-typedef enum {
-    HOLD_TAKE,           // with the trace's reference, or the one that it was made with
-    HOLD_NEW,            // with a new reference
-    // An object with a home. If it was there, TAKE and NEW decide; if it was made, its first holder
-    // takes the reference that it was made with, and others get new ones.
-    HOLD_HOME = 2,
-    HOLD_HOME_NEW = 1,
-    HOLD_HOME_FIRST = 4,
-} Hold;
-
-// Sources: eight bytes each of the Activation, then constants, then objects made.
-enum { SOURCE_KONST = 1024, SOURCE_MADE = SOURCE_KONST + MAX_KONSTS };
 _Static_assert(sizeof(Activation) <= SOURCE_KONST * 8, "sources of values in the activation");
 _Static_assert(SOURCE_MADE + RESTORE_OBJECTS <= UINT16_MAX, "sources are 16 bits");
 
@@ -138,6 +96,7 @@ typedef struct {
     RestoreStep *step, *number;         // the next one; the same of those that make numbers
     uint16_t n_made, n_drops;
     bool held[RESTORE_OBJECTS];         // somebody has taken the reference that it is made with
+    RestoreStep *maker[RESTORE_OBJECTS];        // the step that makes it, if it is a number
     uint16_t source[MAX_INS];           // of a ref + 1; 0: none yet. Zero between programs.
     Ref made[RESTORE_OBJECTS];
     RestoreStep steps[MAX_STEPS];       // all but numbers, which are put before them
@@ -147,7 +106,7 @@ static struct { Restore header; RestoreStep steps[MAX_STEPS]; } scratch;
 _Static_assert(offsetof(Restore, steps) == sizeof(Restore), "a program's steps follow its header");
 
 static RestoreStep *
-add(Maker *m, Action action)
+add(Maker *m, RestoreAction action)
 {
     assert(m->step < m->steps + MAX_STEPS);
     *m->step = (RestoreStep){.action = (uint8_t)action};
@@ -206,6 +165,7 @@ make(Maker *m, Ref ref)
     assert(number < RESTORE_OBJECTS);
     m->made[number] = ref;
     m->held[number] = false;
+    m->maker[number] = NULL;
     m->source[ref] = (uint16_t)(SOURCE_MADE + number + 1);
     if (ins->op == UOP_TUPLE_PACK) {
         make_items(m, ins, number);
@@ -216,7 +176,9 @@ make(Maker *m, Ref ref)
     else {
         bool is_int = ins->op == UOP_BOX_INT || ins->op == UOP_SLOT_BOX;
         assert(is_int || ins->op == UOP_BOX_FLOAT || ins->op == UOP_SLOT_BOX_FLOAT);
+        m->maker[number] = m->number;
         *m->number++ = (RestoreStep){.action = is_int ? MAKE_INT : MAKE_FLOAT, .to = number,
+                                     .how = is_home(ins) ? NUMBER_HAS_HOME : 0,
                                      .a = source_of(m, ins->in[0]),
                                      .b = is_home(ins) ? (uint16_t)ins->operand[0] : 0};
     }
@@ -252,18 +214,25 @@ hold(Maker *m, RestoreStep *step, Ref ref, bool take)
     }
 }
 
-// A home gets its object back, if nothing is there.
-static void
-go_home(Maker *m, Ref ref)
+// The number's first holder is this slot: it goes there when the others are made, too. false: it has one, or is
+// more than a number.
+static bool
+put_number(Maker *m, const SnapEntry *e)
 {
-    uint16_t number = (uint16_t)(source_of(m, ref) - SOURCE_MADE);
-    m->held[number] = true;
-    for (RestoreStep *step = scratch.header.steps; step < m->number; step++) {
-        step->word |= step->to == number;
+    uint16_t source = source_of(m, e->ref);
+    RestoreStep *step = source < SOURCE_MADE ? NULL : m->maker[source - SOURCE_MADE];
+    bool has_home = step != NULL && step->how & NUMBER_HAS_HOME;
+    if (step == NULL || m->held[source - SOURCE_MADE] || has_home != (e->how == SLOT_PARAM)) {
+        return false;
     }
+    step->how |= NUMBER_PUT;
+    step->frame = e->frame;
+    step->b = (uint16_t)(compat_frame_slots_offset() + 8u * e->slot);
+    m->held[source - SOURCE_MADE] = true;
+    return true;
 }
 
-// All objects first: what is added later finds them made. Those that go home, before others that share them.
+// All objects first: what is added later finds them made.
 static void
 make_objects(Maker *m, const Snapshot *snap)
 {
@@ -278,9 +247,6 @@ make_objects(Maker *m, const Snapshot *snap)
         const Ins *store = &m->ex->ins[e->slot];
         if (e->how == SLOT_STORE && store->op == UOP_GLOBAL_STORE) {
             source_of(m, store->in[2]);
-        }
-        else if (e->how == SLOT_PARAM) {
-            go_home(m, e->ref);
         }
         else if (e->how != SLOT_STORE && e->how != SLOT_NULL) {
             source_of(m, e->ref);
@@ -329,9 +295,10 @@ set_slots(Maker *m, const Snapshot *snap, unsigned hows)
 {
     for (uint32_t i = 0; i < snap->count; i++) {
         const SnapEntry *e = &m->ex->entries[snap->first + i];
-        if (!(hows >> e->how & 1)) {
+        if (!(hows >> e->how & 1) || (e->how != SLOT_NULL && put_number(m, e))) {
             continue;
         }
+        assert(e->how != SLOT_PARAM);
         RestoreStep *step = add(m, e->how == SLOT_NULL ? SLOT_SET_NULL : SLOT_SET);
         step->frame = e->frame;
         step->to = e->slot;
@@ -350,7 +317,7 @@ do_stores(Maker *m, const Snapshot *snap)
             continue;
         }
         const Ins *ins = &m->ex->ins[e->slot];
-        Action action = ins->op == UOP_GLOBAL_STORE     ? STORE_GLOBAL
+        RestoreAction action = ins->op == UOP_GLOBAL_STORE     ? STORE_GLOBAL
                         : ins->op == UOP_ITER_SET_INDEX ? STORE_INDEX
                         : ins->op == UOP_ITER_SET_WORD  ? STORE_WORD
                         : ins->op == UOP_RANGE_SET      ? STORE_RANGE
@@ -383,6 +350,28 @@ add_drops(Maker *m, const Snapshot *snap)
     }
 }
 
+// Can restore_plain() run it?
+static bool
+is_plain(const Restore *program, unsigned left_by)
+{
+    const RestoreStep *step = program->steps, *end = step + program->n_numbers;
+    if (program->n_frames != 1 || program->n_drops > 0 || program->n_numbers > PLAIN_NUMBERS
+        || left_by == UOP_CHECK_BREAKER) {
+        return false;
+    }
+    for (; step < end; step++) {
+        if (!(step->how & NUMBER_PUT) || step->a >= SOURCE_KONST) {
+            return false;
+        }
+    }
+    for (end = program->steps + program->n_steps; step < end; step++) {
+        if (step->action < SLOT_SET || step->action == STORE_GLOBAL || step->a >= SOURCE_MADE || step->b >= SOURCE_MADE) {
+            return false;
+        }
+    }
+    return true;
+}
+
 const Restore *
 restore_make(Executor *ex, uint32_t n)
 {
@@ -400,6 +389,7 @@ restore_make(Executor *ex, uint32_t n)
     }
     make_objects(m, snap);
     make_frames(m, snap);
+    set_slots(m, snap, 1u << SLOT_PARAM);       // homes before others that share their object
     set_slots(m, snap, 1u << SLOT_TAKE);
     set_slots(m, snap, 1u << SLOT_NEW | 1u << SLOT_NULL);
     do_stores(m, snap);
@@ -417,7 +407,7 @@ restore_make(Executor *ex, uint32_t n)
     scratch.header.n_steps = (uint16_t)(n_steps - m->n_drops);
     scratch.header.n_drops = m->n_drops;
     scratch.header.n_frames = snap->n_frames;
-    scratch.header.is_plain = snap->n_frames == 1 && executor_left_op(ex, exit) != UOP_CHECK_BREAKER;
+    scratch.header.is_plain = is_plain(&scratch.header, executor_left_op(ex, exit));
     scratch.header.frames = &ex->frames[snap->first_frame];
     scratch.header.drop_ip = snap->drop_ip;
     size_t size = offsetof(Restore, steps) + n_steps * sizeof(RestoreStep);
@@ -467,10 +457,7 @@ typedef struct {
 static inline uint64_t
 read_source(const Run *run, uint16_t source)
 {
-    if (source < SOURCE_KONST) {
-        return ((const uint64_t *)run->act)[source];
-    }
-    return source < SOURCE_MADE ? run->konsts[source - SOURCE_KONST].bits
+    return source < SOURCE_MADE ? restore_read(run->act, run->konsts, source)
                                 : (uint64_t)(uintptr_t)run->made[source - SOURCE_MADE];
 }
 
@@ -495,42 +482,26 @@ handed_over(const Run *run, const RestoreStep *step)
     return with_new ? Py_NewRef(o) : o;
 }
 
-static inline PyObject *
-new_number(const RestoreStep *step, uint64_t bits)
-{
-    double v;
-    if (step->action == MAKE_INT) {
-        return PyLong_FromLongLong((int64_t)bits);
-    }
-    memcpy(&v, &bits, 8);
-    return PyFloat_FromDouble(v);
-}
-
 // The numbers of a program; behind them.
-static inline const RestoreStep *
+static const RestoreStep *
 make_numbers(Run *run, const Restore *program)
 {
     const RestoreStep *step = program->steps, *end = step + program->n_numbers;
     for (; step < end; step++) {
-        PyObject *o = step->b == 0 ? NULL : *(PyObject **)((char *)run->act->frame + step->b);
+        PyObject *o = step->how & NUMBER_HAS_HOME ? *restore_slot(run->act->frame, step) : NULL;
         run->was_there[step->to] = o != NULL;
-        if (o == NULL) {
-            uint64_t bits = read_source(run, step->a);
-            o = new_number(step, bits);
-            RESTORE_NEED(o, new_number(step, bits));
-        }
-        run->made[step->to] = o;
+        run->made[step->to] = o != NULL ? o : restore_number(step, read_source(run, step->a));
     }
     return end;
 }
 
-static inline void
-bring_home(const Run *run, const Restore *program)
+static void
+put_numbers(const Run *run, const Restore *program)
 {
     const RestoreStep *step = program->steps, *end = step + program->n_numbers;
     for (; step < end; step++) {
-        if (step->word && !run->was_there[step->to]) {
-            *(PyObject **)((char *)run->act->frame + step->b) = run->made[step->to];
+        if (step->how & NUMBER_PUT && !run->was_there[step->to]) {
+            *restore_slot(run->frames[step->frame], step) = run->made[step->to];
         }
     }
 }
@@ -562,8 +533,8 @@ make_pack(Run *run, const RestoreStep *step)
 }
 
 // Frames that exist in memory beyond what the snapshot says are undone (a push that failed half-way).
-static void
-cut_frames(PyThreadState *tstate, Frame *last)
+void
+restore_cut_frames(PyThreadState *tstate, Frame *last)
 {
     while (compat_current_frame(tstate) != last) {
         Frame *frame = compat_current_frame(tstate);
@@ -582,13 +553,6 @@ push_frame(const Run *run, const RestoreStep *step, const SnapFrame *f)
     return compat_push_frame(run->act->tstate, read_object(run, step->a), run->frames[step->frame - 1], f->ip, f->depth);
 }
 
-static inline void
-set_ip(Frame *frame, const SnapFrame *f)
-{
-    compat_frame_set_ip(frame, f->ip);
-    compat_frame_set_depth(frame, f->depth);
-}
-
 static void
 do_frame(const Run *run, const Restore *program, const RestoreStep *step)
 {
@@ -600,7 +564,7 @@ do_frame(const Run *run, const Restore *program, const RestoreStep *step)
             *frame = (Frame *)(uintptr_t)read_source(run, step->a);
             break;
         case FRAME_CUT:
-            cut_frames(tstate, *frame);
+            restore_cut_frames(tstate, *frame);
             break;
         case FRAME_LINK:
             compat_generator_link(tstate, read_object(run, step->a));
@@ -611,7 +575,7 @@ do_frame(const Run *run, const Restore *program, const RestoreStep *step)
             RESTORE_NEED(*frame, push_frame(run, step, f));
             break;
         case FRAME_IP:
-            set_ip(*frame, f);
+            restore_set_ip(*frame, f);
             break;
         case FRAME_EXTRA:
             run->extras[step->frame] = handed_over(run, step);
@@ -622,28 +586,12 @@ do_frame(const Run *run, const Restore *program, const RestoreStep *step)
 static void
 do_store(const Run *run, const RestoreStep *step)
 {
-    PyObject *to = read_object(run, step->to);
-    int64_t a = (int64_t)read_source(run, step->a);
-    int64_t b = (int64_t)read_source(run, step->b);
-    help_range_iter *range = (help_range_iter *)to;
-    switch (step->action) {
-        case STORE_INDEX:
-            ((help_seq_iter *)to)->it_index = a;
-            break;
-        case STORE_WORD:
-            *(int64_t *)((char *)to + step->word) = a;
-            break;
-        case STORE_RANGE:
-            range->start = a;
-            range->len = b;
-            break;
-        case STORE_RANGE_START:
-            range->start = a;
-            range->len = (b - a) * step->word;
-            break;
-        case STORE_GLOBAL:
-            help_global_set(to, (PyObject *)(uintptr_t)a, (PyObject *)(uintptr_t)b);
-            break;
+    PyObject *to = read_object(run, step->to), *a = read_object(run, step->a);
+    if (step->action == STORE_GLOBAL) {
+        help_global_set(to, a, read_object(run, step->b));
+    }
+    else {
+        restore_store(step, to, (int64_t)(intptr_t)a, (int64_t)read_source(run, step->b));
     }
 }
 
@@ -682,15 +630,15 @@ restore_run(const Restore *program, const Executor *ex, Activation *act, Frame *
     }
     if (program->n_frames == 1) {
         if (compat_current_frame(act->tstate) != act->frame) {
-            cut_frames(act->tstate, act->frame);
+            restore_cut_frames(act->tstate, act->frame);
         }
         assert(program->frames->ip != NULL);
-        set_ip(act->frame, program->frames);
+        restore_set_ip(act->frame, program->frames);
     }
     for (; step < end && step->action <= FRAME_EXTRA; step++) {
         do_frame(&run, program, step);
     }
-    bring_home(&run, program);
+    put_numbers(&run, program);
     for (; step < end; step++) {
         if (step->action == SLOT_SET) {
             compat_frame_slots(frames[step->frame])[step->to] = handed_over(&run, step);

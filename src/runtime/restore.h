@@ -9,6 +9,56 @@
 #include "activation.h"
 #include "aborts.h"
 #include "compat.h"
+#include "helpers.h"
+
+// RestoreStep.action, in the order in which a program has them.
+typedef enum {
+    // 1. to: the object's number. First those that are made of nothing but a number.
+    MAKE_INT,            // a: the number; how: NUMBER_*; frame, b: byte offset of a slot
+    MAKE_FLOAT,          // the same
+    MAKE_TUPLE,          // word: how long
+    MAKE_FUNCTION,       // a: code, b: globals
+    TUPLE_ITEM,          // to: which one, a: the item, b: number of the tuple
+    FUNCTION_CLOSURE,    // a: cells or None, b: number of the function
+    // 2. frame: which one (none of these steps if there is only one frame)
+    FRAME_IN_MEMORY,     // a: its address
+    FRAME_CUT,           // frames that exist beyond this one are undone
+    FRAME_LINK,          // a: a generator
+    FRAME_PUSH,          // a: a function
+    FRAME_IP,
+    FRAME_EXTRA,         // a: what goes into extras[]
+    // 3. frame, to: slot. (Numbers with NUMBER_PUT are put before.)
+    SLOT_SET,            // a
+    SLOT_SET_NULL,
+    // 4.
+    STORE_INDEX,         // to: a list or tuple iterator, a
+    STORE_WORD,          // to: an object, a, word: byte offset
+    STORE_RANGE,         // to: a range iterator, a: start, b: length
+    STORE_RANGE_START,   // to, a: start, b: end, word: what the difference is multiplied by
+    STORE_GLOBAL,        // to: a dictionary, a: name, b: value, which no reference goes to
+    // 5.
+    DROP,                // a
+} RestoreAction;
+
+// How a value is handed over to its new holder.
+enum {
+    HOLD_TAKE,           // with the trace's reference, or the one that it was made with
+    HOLD_NEW,            // with a new reference
+    // An object with a home. If it was there, TAKE and NEW decide; if it was made, its first holder
+    // takes the reference that it was made with, and others get new ones.
+    HOLD_HOME = 2,
+    HOLD_HOME_NEW = 1,
+    HOLD_HOME_FIRST = 4,
+};
+
+// How a number is made.
+enum {
+    NUMBER_HAS_HOME = 1,                // unless that slot of the outermost frame holds an object: that is it
+    NUMBER_PUT = 2,                     // it goes into the slot
+};
+
+// Sources: eight bytes each of the Activation, then constants, then objects made.
+enum { SOURCE_KONST = 1024, SOURCE_MADE = SOURCE_KONST + MAX_KONSTS };
 
 // What an exit may ask for at most. restore_check() finds a trace with an exit beyond that, which is not
 // installed. (Inlined frames are limited by the recorder: MAX_INLINE.)
@@ -26,7 +76,7 @@ typedef struct {
 typedef struct Restore {
     uint16_t n_numbers, n_steps, n_drops;       // steps: ints and floats that are made, all but drops, drops
     uint8_t n_frames;
-    bool is_plain;                      // nothing is to be done behind it but going on in the outermost frame
+    bool is_plain;                      // restore_plain() will do
     const SnapFrame *frames;            // of the snapshot
     _Py_CODEUNIT *drop_ip;
     RestoreStep steps[];
@@ -44,6 +94,11 @@ restore_of(Executor *ex, uint32_t n)
     return program != NULL ? program : restore_make(ex, n);
 }
 void restore_free(Executor *ex);
+
+// A program without inlined frames, packs or drops, each of whose numbers goes to one slot, and behind which nothing
+// is to be done but going on: that is how most loops end. All of it is here.
+enum { PLAIN_NUMBERS = 32 };
+static inline void restore_plain(const Restore *program, const Executor *ex, Activation *act);
 
 // Runs the program: frames[] is where the snapshot's frames are then, extras[k] the new object of a FRAME_INIT
 // (owned). Both have room for MAX_INLINE + 1. All memory is taken before anything is stored.
@@ -67,5 +122,103 @@ restore_keep_reserve(void)              // made again, if it was used
 }
 #define RESTORE_NEED(object, again) \
     ((object) != NULL || (restore_use_reserve() && ((object) = (again)) != NULL) ? (void)0 : restore_no_memory())
+
+// --- running a plain program ------------------------------------------------------------------
+
+static inline uint64_t
+restore_read(const Activation *act, const Konst *konsts, uint16_t source)
+{
+    return source < SOURCE_KONST ? ((const uint64_t *)act)[source] : konsts[source - SOURCE_KONST].bits;
+}
+
+static inline PyObject **
+restore_slot(Frame *frame, const RestoreStep *number)
+{
+    return (PyObject **)((char *)frame + number->b);
+}
+
+static inline PyObject *
+restore_float(uint64_t bits)
+{
+    double v;
+    memcpy(&v, &bits, 8);
+    return PyFloat_FromDouble(v);
+}
+
+static inline PyObject *
+restore_number(const RestoreStep *step, uint64_t bits)
+{
+    PyObject *o;
+    if (step->action == MAKE_INT) {
+        o = PyLong_FromLongLong((int64_t)bits);
+        RESTORE_NEED(o, PyLong_FromLongLong((int64_t)bits));
+    }
+    else {
+        o = restore_float(bits);
+        RESTORE_NEED(o, restore_float(bits));
+    }
+    return o;
+}
+
+static inline void
+restore_set_ip(Frame *frame, const SnapFrame *f)
+{
+    compat_frame_set_ip(frame, f->ip);
+    compat_frame_set_depth(frame, f->depth);
+}
+
+static inline void
+restore_store(const RestoreStep *step, PyObject *to, int64_t a, int64_t b)
+{
+    help_range_iter *range = (help_range_iter *)to;
+    if (step->action == STORE_RANGE || step->action == STORE_RANGE_START) {
+        range->start = a;
+        range->len = step->action == STORE_RANGE ? b : (b - a) * step->word;
+    }
+    else if (step->action == STORE_INDEX) {
+        ((help_seq_iter *)to)->it_index = a;
+    }
+    else {
+        *(int64_t *)((char *)to + step->word) = a;
+    }
+}
+
+void restore_cut_frames(PyThreadState *tstate, Frame *last);
+
+static inline void
+restore_plain(const Restore *program, const Executor *ex, Activation *act)
+{
+    PyObject *numbers[PLAIN_NUMBERS];
+    Frame *frame = act->frame;
+    const RestoreStep *step = program->steps, *first = step + program->n_numbers, *end = step + program->n_steps;
+    for (PyObject **number = numbers; step < first; step++, number++) {
+        bool there = step->how & NUMBER_HAS_HOME && *restore_slot(frame, step) != NULL;
+        *number = there ? NULL : restore_number(step, ((const uint64_t *)act)[step->a]);
+    }
+    if (compat_current_frame(act->tstate) != frame) {
+        restore_cut_frames(act->tstate, frame);
+    }
+    restore_set_ip(frame, program->frames);
+    step = program->steps;
+    for (PyObject **number = numbers; step < first; step++, number++) {
+        if (*number != NULL) {
+            *restore_slot(frame, step) = *number;
+        }
+    }
+    for (; step < end; step++) {
+        uint64_t a = restore_read(act, ex->konsts, step->a);
+        if (step->action == SLOT_SET) {
+            PyObject *o = (PyObject *)(uintptr_t)a;
+            compat_frame_slots(frame)[step->to] = step->how == HOLD_TAKE ? o : Py_NewRef(o);
+        }
+        else if (step->action == SLOT_SET_NULL) {
+            compat_frame_slots(frame)[step->to] = NULL;
+        }
+        else {
+            restore_store(step, (PyObject *)(uintptr_t)restore_read(act, ex->konsts, step->to), (int64_t)a,
+                          (int64_t)restore_read(act, ex->konsts, step->b));
+        }
+    }
+}
 
 #endif
