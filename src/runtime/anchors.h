@@ -76,9 +76,12 @@ anchor_need(PyCodeObject *code, int offset)
 static inline Anchor *
 anchor_last_at(PyObject *code, PyObject *bytes)
 {
-    return code == (PyObject *)anchor_last.code && PyLong_CheckExact(bytes)
-                   && PyUnstable_Long_IsCompact((PyLongObject *)bytes)
-                   && PyUnstable_Long_CompactValue((PyLongObject *)bytes) == 2 * anchor_last.anchor->offset
+    if (code != (PyObject *)anchor_last.code || !PyLong_CheckExact(bytes)) {
+        return NULL;
+    }
+    const PyLongObject *offset = (PyLongObject *)bytes;
+    return PyUnstable_Long_IsCompact(offset)
+                   && offset->long_value.ob_digit[0] == 2 * (digit)anchor_last.anchor->offset
                ? anchor_last.anchor
                : NULL;
 }

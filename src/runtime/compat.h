@@ -74,6 +74,7 @@ size_t compat_frame_builtins_offset(void);      // of f_builtins
 static inline _Py_CODEUNIT *compat_frame_ip(Frame *frame);
 static inline void compat_frame_set_ip(Frame *frame, _Py_CODEUNIT *ip);
 static inline int compat_frame_depth(Frame *frame);           // saved operand stack depth; -1 while it runs
+static inline bool compat_frame_is_saved(Frame *frame);       // that is not -1
 static inline void compat_frame_set_depth(Frame *frame, int depth);   // -1: running
 static inline bool compat_frame_is_c_entry(Frame *frame);     // the shim that a C call of the evaluator pushes
 static inline bool compat_frame_has_object(Frame *frame);     // a PyFrameObject exists
@@ -189,6 +190,10 @@ bool compat_inline_valid(PyObject *obj);
 int64_t *compat_shared_keys_count(PyTypeObject *type, size_t *valid_offset);
 // Note that inline value `index` of obj has been set for the first time.
 void compat_inline_add(PyObject *obj, int64_t index);
+// The ints 0..n-1, which the interpreter shares, immortal, in an array (n may be 0: not known).
+typedef struct { PyLongObject *first; int n; } CompatSmallInts;
+extern CompatSmallInts compat_small_ints;
+void compat_learn_small_ints(void);
 // The type code of an exact array.array ('\0': it is none, or not laid out as help_array (helpers.h)
 // has it), and the address that all arrays of this kind hold in `descr`.
 char compat_array_kind(PyObject *o, const void **descr);

@@ -62,6 +62,8 @@ compat_frame_depth(Frame *frame)
     return top < 0 ? -1 : top - compat_frame_code(frame)->co_nlocalsplus;
 }
 
+static inline bool compat_frame_is_saved(Frame *frame) { return compat_view(frame)->stacktop >= 0; }
+
 static inline void
 compat_frame_set_depth(Frame *frame, int depth)
 {

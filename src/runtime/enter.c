@@ -81,7 +81,6 @@ fitting_executor(PyThreadState *tstate, Frame *frame, Executor *ex)
 static inline void
 run_code(Activation *act, PyThreadState *tstate, Frame *frame, Executor *ex)
 {
-    restore_keep_reserve();
     act->floor = native_last.floor;     // fitting_executor() has just looked
     act->tstate = tstate;
     act->frame = frame;
@@ -152,7 +151,7 @@ run_loop(PyCodeObject *code, Executor *ex)
 {
     PyThreadState *tstate = PyThreadState_GET();
     Frame *frame = compat_current_frame(tstate);
-    if (frame == NULL || compat_frame_code(frame) != code || compat_frame_depth(frame) < 0
+    if (frame == NULL || compat_frame_code(frame) != code || !compat_frame_is_saved(frame)
         || ex->next_version != NULL || ex->good_epoch != jit.epoch
         || ex->good_version != compat_monitoring_version(tstate) || *jit.evaluator != NULL
         || ex->globals != compat_frame_globals(frame) || ex->builtins != compat_frame_builtins(frame)

@@ -216,6 +216,7 @@ leave(Activation *act, Executor *ex)
     uint32_t n = (uint32_t)act->exit & ~EXIT_RAISED;
     bool raised = (act->exit & EXIT_RAISED) != 0;
     Exit *exit = &ex->exits[n];
+    restore_keep_reserve();
     const Restore *program = restore_of(ex, n);
     Frame *frames[MAX_INLINE + 2];
     PyObject *extras[MAX_INLINE + 2];

@@ -368,6 +368,7 @@ module_exec(PyObject *module)
         }
         jit.keep_text = jit.params.text != 0;
         coverage_init();
+        compat_learn_small_ints();
         jit.watches_exits = coverage_is_on;
         jit.executors = PyList_New(0);
         jit.abort_log = PyDict_New();

@@ -380,6 +380,7 @@ restore_make(Executor *ex, uint32_t n)
     Exit *exit = &ex->exits[n];
     const Snapshot *snap = &ex->snaps[exit->snap];
     const RefLoc *locs = ex->locs + exit->first_loc;
+    restore_keep_reserve();
     m->ex = ex;
     m->step = m->steps;
     m->number = scratch.header.steps;
@@ -445,6 +446,121 @@ restore_no_memory(void)
     Py_FatalError("jitpatch: out of memory while leaving compiled code");
 }
 
+static inline uint64_t
+read_place(const Activation *act, const Konst *konsts, uint16_t source)
+{
+    return source < SOURCE_KONST ? ((const uint64_t *)act)[source] : konsts[source - SOURCE_KONST].bits;
+}
+
+static inline PyObject **
+slot_of(Frame *frame, const RestoreStep *number)
+{
+    return (PyObject **)((char *)frame + number->b);
+}
+
+static PyObject *
+try_number(const RestoreStep *step, uint64_t bits)
+{
+    double v;
+    if (step->action == MAKE_INT) {
+        return PyLong_FromLongLong((int64_t)bits);
+    }
+    memcpy(&v, &bits, 8);
+    return PyFloat_FromDouble(v);
+}
+
+static __attribute__((noinline)) PyObject *
+need_number(const RestoreStep *step, uint64_t bits)
+{
+    PyObject *o = try_number(step, bits);
+    RESTORE_NEED(o, try_number(step, bits));
+    return o;
+}
+
+static inline PyObject *
+new_number(const RestoreStep *step, uint64_t bits)
+{
+    // Small ints are there already, one behind the other.
+    if (step->action == MAKE_INT && bits < (uint64_t)compat_small_ints.n) {
+        return (PyObject *)(compat_small_ints.first + bits);
+    }
+    return need_number(step, bits);
+}
+
+static inline void
+set_ip(Frame *frame, const SnapFrame *f)
+{
+    compat_frame_set_ip(frame, f->ip);
+    compat_frame_set_depth(frame, f->depth);
+}
+
+static inline void
+store(const RestoreStep *step, PyObject *to, int64_t a, int64_t b)
+{
+    help_range_iter *range = (help_range_iter *)to;
+    if (step->action == STORE_RANGE || step->action == STORE_RANGE_START) {
+        range->start = a;
+        range->len = step->action == STORE_RANGE ? b : (b - a) * step->word;
+    }
+    else if (step->action == STORE_INDEX) {
+        ((help_seq_iter *)to)->it_index = a;
+    }
+    else {
+        *(int64_t *)((char *)to + step->word) = a;
+    }
+}
+
+// Frames that exist in memory beyond what the snapshot says are undone (a push that failed half-way).
+static void
+cut_frames(PyThreadState *tstate, Frame *last)
+{
+    while (compat_current_frame(tstate) != last) {
+        Frame *frame = compat_current_frame(tstate);
+        if (compat_frame_is_generator(frame)) {
+            compat_generator_unlink(tstate, compat_generator_of(frame));
+        }
+        else {
+            compat_drop_pushed(tstate, frame);
+        }
+    }
+}
+
+void
+restore_plain(const Restore *program, const Executor *ex, Activation *act)
+{
+    PyObject *numbers[PLAIN_NUMBERS];
+    Frame *frame = act->frame;
+    unsigned n = program->n_numbers;
+    const RestoreStep *step = program->steps;
+    for (unsigned i = 0; i < n; i++) {
+        bool there = step[i].how & NUMBER_HAS_HOME && *slot_of(frame, &step[i]) != NULL;
+        numbers[i] = there ? NULL : new_number(&step[i], ((const uint64_t *)act)[step[i].a]);
+    }
+    if (compat_current_frame(act->tstate) != frame) {
+        cut_frames(act->tstate, frame);
+    }
+    set_ip(frame, program->frames);
+    for (unsigned i = 0; i < n; i++) {
+        if (numbers[i] != NULL) {
+            *slot_of(frame, &step[i]) = numbers[i];
+        }
+    }
+    for (const RestoreStep *end = step + program->n_steps; (step += n) < end; n = 1) {
+        uint64_t a = read_place(act, ex->konsts, step->a);
+        PyObject *o = (PyObject *)(uintptr_t)a;
+        if (step->action == SLOT_SET) {
+            compat_frame_slots(frame)[step->to] = step->how == HOLD_TAKE ? o : Py_NewRef(o);
+        }
+        else if (step->action == SLOT_SET_NULL) {
+            compat_frame_slots(frame)[step->to] = NULL;
+        }
+        else {
+            o = (PyObject *)(uintptr_t)read_place(act, ex->konsts, step->to);
+            store(step, o, (int64_t)a, (int64_t)read_place(act, ex->konsts, step->b));
+        }
+    }
+}
+
 typedef struct {
     Activation *act;
     const Konst *konsts;
@@ -457,7 +573,7 @@ typedef struct {
 static inline uint64_t
 read_source(const Run *run, uint16_t source)
 {
-    return source < SOURCE_MADE ? restore_read(run->act, run->konsts, source)
+    return source < SOURCE_MADE ? read_place(run->act, run->konsts, source)
                                 : (uint64_t)(uintptr_t)run->made[source - SOURCE_MADE];
 }
 
@@ -488,9 +604,9 @@ make_numbers(Run *run, const Restore *program)
 {
     const RestoreStep *step = program->steps, *end = step + program->n_numbers;
     for (; step < end; step++) {
-        PyObject *o = step->how & NUMBER_HAS_HOME ? *restore_slot(run->act->frame, step) : NULL;
+        PyObject *o = step->how & NUMBER_HAS_HOME ? *slot_of(run->act->frame, step) : NULL;
         run->was_there[step->to] = o != NULL;
-        run->made[step->to] = o != NULL ? o : restore_number(step, read_source(run, step->a));
+        run->made[step->to] = o != NULL ? o : new_number(step, read_source(run, step->a));
     }
     return end;
 }
@@ -501,7 +617,7 @@ put_numbers(const Run *run, const Restore *program)
     const RestoreStep *step = program->steps, *end = step + program->n_numbers;
     for (; step < end; step++) {
         if (step->how & NUMBER_PUT && !run->was_there[step->to]) {
-            *restore_slot(run->frames[step->frame], step) = run->made[step->to];
+            *slot_of(run->frames[step->frame], step) = run->made[step->to];
         }
     }
 }
@@ -532,21 +648,6 @@ make_pack(Run *run, const RestoreStep *step)
     }
 }
 
-// Frames that exist in memory beyond what the snapshot says are undone (a push that failed half-way).
-void
-restore_cut_frames(PyThreadState *tstate, Frame *last)
-{
-    while (compat_current_frame(tstate) != last) {
-        Frame *frame = compat_current_frame(tstate);
-        if (compat_frame_is_generator(frame)) {
-            compat_generator_unlink(tstate, compat_generator_of(frame));
-        }
-        else {
-            compat_drop_pushed(tstate, frame);
-        }
-    }
-}
-
 static Frame *
 push_frame(const Run *run, const RestoreStep *step, const SnapFrame *f)
 {
@@ -564,7 +665,7 @@ do_frame(const Run *run, const Restore *program, const RestoreStep *step)
             *frame = (Frame *)(uintptr_t)read_source(run, step->a);
             break;
         case FRAME_CUT:
-            restore_cut_frames(tstate, *frame);
+            cut_frames(tstate, *frame);
             break;
         case FRAME_LINK:
             compat_generator_link(tstate, read_object(run, step->a));
@@ -575,7 +676,7 @@ do_frame(const Run *run, const Restore *program, const RestoreStep *step)
             RESTORE_NEED(*frame, push_frame(run, step, f));
             break;
         case FRAME_IP:
-            restore_set_ip(*frame, f);
+            set_ip(*frame, f);
             break;
         case FRAME_EXTRA:
             run->extras[step->frame] = handed_over(run, step);
@@ -591,7 +692,7 @@ do_store(const Run *run, const RestoreStep *step)
         help_global_set(to, a, read_object(run, step->b));
     }
     else {
-        restore_store(step, to, (int64_t)(intptr_t)a, (int64_t)read_source(run, step->b));
+        store(step, to, (int64_t)(intptr_t)a, (int64_t)read_source(run, step->b));
     }
 }
 
@@ -630,10 +731,10 @@ restore_run(const Restore *program, const Executor *ex, Activation *act, Frame *
     }
     if (program->n_frames == 1) {
         if (compat_current_frame(act->tstate) != act->frame) {
-            restore_cut_frames(act->tstate, act->frame);
+            cut_frames(act->tstate, act->frame);
         }
         assert(program->frames->ip != NULL);
-        restore_set_ip(act->frame, program->frames);
+        set_ip(act->frame, program->frames);
     }
     for (; step < end && step->action <= FRAME_EXTRA; step++) {
         do_frame(&run, program, step);
@@ -661,10 +762,15 @@ restore_value(const Restore *program, const Executor *ex, Activation *act)
     Run run;
     run.act = act;
     run.konsts = ex->konsts;
-    const RestoreStep *step = make_numbers(&run, program);
-    for (; step->action <= FUNCTION_CLOSURE; step++) {
+    const RestoreStep *step = make_numbers(&run, program), *end = program->steps + program->n_steps;
+    for (; step < end && step->action <= FUNCTION_CLOSURE; step++) {
         make_pack(&run, step);
     }
-    assert(step->action == SLOT_SET);
-    return handed_over(&run, step);
+    if (step < end) {
+        assert(step->action == SLOT_SET);
+        return handed_over(&run, step);
+    }
+    for (step = program->steps; !(step->how & NUMBER_PUT); step++) {
+    }
+    return run.made[step->to];          // the entry is a number, which has no holder yet
 }

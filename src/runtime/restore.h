@@ -96,9 +96,9 @@ restore_of(Executor *ex, uint32_t n)
 void restore_free(Executor *ex);
 
 // A program without inlined frames, packs or drops, each of whose numbers goes to one slot, and behind which nothing
-// is to be done but going on: that is how most loops end. All of it is here.
+// is to be done but going on: that is how most loops end.
 enum { PLAIN_NUMBERS = 32 };
-static inline void restore_plain(const Restore *program, const Executor *ex, Activation *act);
+void restore_plain(const Restore *program, const Executor *ex, Activation *act);
 
 // Runs the program: frames[] is where the snapshot's frames are then, extras[k] the new object of a FRAME_INIT
 // (owned). Both have room for MAX_INLINE + 1. All memory is taken before anything is stored.
@@ -122,103 +122,5 @@ restore_keep_reserve(void)              // made again, if it was used
 }
 #define RESTORE_NEED(object, again) \
     ((object) != NULL || (restore_use_reserve() && ((object) = (again)) != NULL) ? (void)0 : restore_no_memory())
-
-// --- running a plain program ------------------------------------------------------------------
-
-static inline uint64_t
-restore_read(const Activation *act, const Konst *konsts, uint16_t source)
-{
-    return source < SOURCE_KONST ? ((const uint64_t *)act)[source] : konsts[source - SOURCE_KONST].bits;
-}
-
-static inline PyObject **
-restore_slot(Frame *frame, const RestoreStep *number)
-{
-    return (PyObject **)((char *)frame + number->b);
-}
-
-static inline PyObject *
-restore_float(uint64_t bits)
-{
-    double v;
-    memcpy(&v, &bits, 8);
-    return PyFloat_FromDouble(v);
-}
-
-static inline PyObject *
-restore_number(const RestoreStep *step, uint64_t bits)
-{
-    PyObject *o;
-    if (step->action == MAKE_INT) {
-        o = PyLong_FromLongLong((int64_t)bits);
-        RESTORE_NEED(o, PyLong_FromLongLong((int64_t)bits));
-    }
-    else {
-        o = restore_float(bits);
-        RESTORE_NEED(o, restore_float(bits));
-    }
-    return o;
-}
-
-static inline void
-restore_set_ip(Frame *frame, const SnapFrame *f)
-{
-    compat_frame_set_ip(frame, f->ip);
-    compat_frame_set_depth(frame, f->depth);
-}
-
-static inline void
-restore_store(const RestoreStep *step, PyObject *to, int64_t a, int64_t b)
-{
-    help_range_iter *range = (help_range_iter *)to;
-    if (step->action == STORE_RANGE || step->action == STORE_RANGE_START) {
-        range->start = a;
-        range->len = step->action == STORE_RANGE ? b : (b - a) * step->word;
-    }
-    else if (step->action == STORE_INDEX) {
-        ((help_seq_iter *)to)->it_index = a;
-    }
-    else {
-        *(int64_t *)((char *)to + step->word) = a;
-    }
-}
-
-void restore_cut_frames(PyThreadState *tstate, Frame *last);
-
-static inline void
-restore_plain(const Restore *program, const Executor *ex, Activation *act)
-{
-    PyObject *numbers[PLAIN_NUMBERS];
-    Frame *frame = act->frame;
-    const RestoreStep *step = program->steps, *first = step + program->n_numbers, *end = step + program->n_steps;
-    for (PyObject **number = numbers; step < first; step++, number++) {
-        bool there = step->how & NUMBER_HAS_HOME && *restore_slot(frame, step) != NULL;
-        *number = there ? NULL : restore_number(step, ((const uint64_t *)act)[step->a]);
-    }
-    if (compat_current_frame(act->tstate) != frame) {
-        restore_cut_frames(act->tstate, frame);
-    }
-    restore_set_ip(frame, program->frames);
-    step = program->steps;
-    for (PyObject **number = numbers; step < first; step++, number++) {
-        if (*number != NULL) {
-            *restore_slot(frame, step) = *number;
-        }
-    }
-    for (; step < end; step++) {
-        uint64_t a = restore_read(act, ex->konsts, step->a);
-        if (step->action == SLOT_SET) {
-            PyObject *o = (PyObject *)(uintptr_t)a;
-            compat_frame_slots(frame)[step->to] = step->how == HOLD_TAKE ? o : Py_NewRef(o);
-        }
-        else if (step->action == SLOT_SET_NULL) {
-            compat_frame_slots(frame)[step->to] = NULL;
-        }
-        else {
-            restore_store(step, (PyObject *)(uintptr_t)restore_read(act, ex->konsts, step->to), (int64_t)a,
-                          (int64_t)restore_read(act, ex->konsts, step->b));
-        }
-    }
-}
 
 #endif
