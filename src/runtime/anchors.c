@@ -274,14 +274,14 @@ may_be_entered(const Anchor *anchor)
     return anchor->offset >= 0 && anchor->newest != NULL && !anchor->blacklisted && !anchor->resting;
 }
 
-bool
-anchor_any_may_be_entered(const CodeInfo *info)
+uint8_t
+anchor_events_wanted(const CodeInfo *info)
 {
-    bool any = may_be_entered(&info->function);
-    for (uint32_t i = 0; i < info->size && !any; i++) {
-        any = may_be_entered(&info->anchors[i]);
+    uint8_t wanted = may_be_entered(&info->function) ? HEAR_STARTS : 0;
+    for (uint32_t i = 0; i < info->size; i++) {
+        wanted |= may_be_entered(&info->anchors[i]) ? HEAR_LOOPS : 0;
     }
-    return any;
+    return wanted;
 }
 
 void
@@ -305,10 +305,11 @@ anchor_give_chance(CodeInfo *info, int offset)
     if (anchor != NULL && anchor->resting) {
         anchor->resting = false;
         jit.changes++;
-        if (info->heard) {              // its event is switched off at this place
-            info->heard = false;
+        uint8_t heard = info->heard;
+        if (heard) {                    // the event is switched off at this place
+            info->heard = 0;
             hook_update_events(info);
-            info->heard = true;
+            info->heard = heard;
             hook_update_events(info);
         }
     }

@@ -17,11 +17,14 @@ typedef struct {
     Executor *newest;           // its traces, chained by next_version (strong)
 } Anchor;
 
+// What a code object reports while it is heard: its jumps, its starts.
+enum { HEAR_LOOPS = 1, HEAR_STARTS = 2 };
+
 // What we know of a code object.
 typedef struct CodeInfo {
     PyCodeObject *code;         // borrowed: it owns us
     Anchor function;            // where it starts: RESUME; offset -1 until it did once
-    bool heard;                 // has local events (nominate.c)
+    uint8_t heard;              // HEAR_*: what of it reports (nominate.c)
     bool resting;               // some anchor of it rests
     uint8_t vain;               // times it was heard in vain
     uint64_t heard_at;          // the last sample that nominated it
@@ -89,7 +92,7 @@ bool anchor_is_plain_function(PyCodeObject *code);      // no generator, corouti
 void anchor_first_start(CodeInfo *info);        // a function is about to start, or to be called
 bool anchor_drop_invalid(PyCodeObject *code, int offset);       // true: there were some
 long anchor_count_versions(const Anchor *anchor);
-bool anchor_any_may_be_entered(const CodeInfo *info);
+uint8_t anchor_events_wanted(const CodeInfo *info);      // HEAR_*: for traces that may be entered
 // The code was nominated again, at this loop head or (-1) at its start: what rests there may be tried anew.
 void anchor_give_chance(CodeInfo *info, int offset);
 // What this code object is known by, or NULL: nothing is made.

@@ -174,6 +174,11 @@ bool compat_sees_evaluator(void);               // it is known; else that word i
 const void *compat_local_tools(PyCodeObject *code, int *ours);
 // The same, quickly: what was found for all code is kept until the monitoring version changes.
 bool compat_watched_now(PyThreadState *tstate, PyCodeObject *code);
+// false: one of the interpreter's own code objects (behind __init__ of a class that was called, say), which lies in
+// read-only memory and never reports.
+bool compat_code_has_events(PyCodeObject *code);
+// Does a pending call wait for this thread?
+bool compat_has_request(PyThreadState *tstate);
 // Have `call` made at the next eval-breaker check of whichever thread runs. Needs no GIL and no thread state.
 // false: too many wait already.
 bool compat_add_pending_call(PyInterpreterState *interp, int (*call)(void *), void *arg);

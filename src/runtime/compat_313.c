@@ -343,6 +343,18 @@ compat_local_tools(PyCodeObject *code, int *ours)
 }
 
 bool
+compat_code_has_events(PyCodeObject *code)
+{
+    return (code->co_flags & CO_NO_MONITORING_EVENTS) == 0;
+}
+
+bool
+compat_has_request(PyThreadState *tstate)
+{
+    return (tstate->eval_breaker & _PY_CALLS_TO_DO_BIT) != 0;
+}
+
+bool
 compat_add_pending_call(PyInterpreterState *interp, int (*call)(void *), void *arg)
 {
     return _PyEval_AddPendingCall(interp, call, arg, 0) == _Py_ADD_PENDING_SUCCESS;

@@ -6,6 +6,7 @@
 #include "jit.h"
 #include "coverage.h"
 #include "emit.h"
+#include "policy.h"
 #include "restore.h"
 
 // --- which executor, and may it be run ----------------------------------------------------------
@@ -91,6 +92,9 @@ run_code(Activation *act, PyThreadState *tstate, Frame *frame, Executor *ex)
     compat_frame_set_depth(frame, -1);
     ex->inside++;
     emit_enter(act, ex->machine_code);
+    if (compat_has_request(tstate)) {
+        policy_in_code();
+    }
 }
 
 PyObject *
@@ -98,6 +102,7 @@ run_to_yield(PyThreadState *tstate, Frame *frame, Executor *ex, Consumer *consum
 {
     Activation act;
     act.consumer = consumer;
+    act.verdict = NULL;
     run_code(&act, tstate, frame, ex);
     Executor *left = act.executor;
     uint32_t n = (uint32_t)act.exit;
@@ -134,18 +139,32 @@ run_executor(PyThreadState *tstate, Frame *frame, Executor *ex, bool in_compiled
         return false;
     }
     Activation act;
+    Verdict verdict;
+    act.verdict = !in_compiled && policy_judges(ex) ? &verdict : NULL;
+    if (act.verdict != NULL) {
+        Py_INCREF(ex);
+        policy_entering(&verdict);
+    }
     run_code(&act, tstate, frame, ex);
     if (act.exit == EXIT_RETURNED) {
         compat_return_from(frame, act.returned);
         ex->inside--;
-        return true;
+        if (act.verdict != NULL) {
+            policy_returned(&verdict, act.work);
+        }
     }
-    leave_tree(&act, ex, in_compiled);
+    else {
+        leave_tree(&act, ex, in_compiled);
+    }
+    if (act.verdict != NULL) {
+        policy_judge(ex, &verdict, false);
+        Py_DECREF(ex);
+    }
     return true;
 }
 
 // run_executor() for the callback of a loop, in the usual case all in one: there is one trace, nothing has changed
-// since it was entered last, and its exit is a plain one. false: nothing has happened.
+// since it was entered last, this entry is not judged, and the exit is a plain one. false: nothing has happened.
 bool
 run_loop(PyCodeObject *code, Executor *ex)
 {
@@ -156,11 +175,13 @@ run_loop(PyCodeObject *code, Executor *ex)
         || ex->good_version != compat_monitoring_version(tstate) || *jit.evaluator != NULL
         || ex->globals != compat_frame_globals(frame) || ex->builtins != compat_frame_builtins(frame)
         || tstate->py_recursion_remaining <= RECURSION_RESERVE || native_last.thread != tstate->id
-        || (uintptr_t)__builtin_frame_address(0) < native_last.floor || compat_frame_has_object(frame)) {
+        || (uintptr_t)__builtin_frame_address(0) < native_last.floor || compat_frame_has_object(frame)
+        || policy_judges(ex)) {
         return false;
     }
     CallbackState saved;
     Activation act;
+    act.verdict = NULL;
     compat_leave_callback(tstate, &saved);
     run_code(&act, tstate, frame, ex);
     Executor *left = act.executor;

@@ -19,6 +19,8 @@ typedef struct {
     struct Restore *restore;            // its program (restore.h), once it was taken
     bool yields;                        // nothing is left to restore but the value that is yielded
     bool ended;                         // the generator returns None, and nothing is left to restore
+    int32_t gain;                       // instructions spared from the entry to here in the first iteration,
+                                        // less what leaving here costs (policy.c)
 } Exit;
 
 // What a slot must be at LOOP_ENTRY: the contract between a root and traces that jump to it.
@@ -100,6 +102,10 @@ struct Executor {
     Phi *phis;
     Carry *jump;
     PyObject *keep;                     // list: objects the code refers to
+    uint64_t judge_from;                // root: `entered` from which entries are judged (policy.c)
+    int64_t score;                      // instructions spared by `judged` of them
+    uint8_t judged;
+    int32_t turn_gain, turn_cost;       // of one more iteration: instructions spared, and taken (policy.c)
     uint32_t n_sides;                   // root: side traces grown in its tree so far
     uint32_t work;                      // bytecodes it stands for, from its root's start to its end
     _Py_CODEUNIT *start_ip;             // side: where its innermost frame starts

@@ -141,16 +141,12 @@ grows_no_side(const Executor *ex, const Exit *exit)
     }
 }
 
-// It was taken often enough: is a side trace wanted now?
+// Could a side trace be recorded from this exit, if it were hot?
 static bool
-wants_side_trace(const Executor *ex, Exit *exit, bool raised)
+may_grow(const Executor *ex, const Exit *exit)
 {
-    if (grows_no_side(ex, exit)) {
-        exit->retry = UINT32_MAX;       // never asked again
-        return false;
-    }
-    return !raised && exit->side == NULL && !ex->invalid && !ex->root->invalid
-        && ex->root->n_sides < (uint32_t)jit.params.max_sides && policy_may_compile();
+    return exit->side == NULL && !ex->invalid && !ex->root->invalid
+        && ex->root->n_sides < (uint32_t)jit.params.max_sides && !grows_no_side(ex, exit) && policy_may_compile();
 }
 
 enum { SOON = 100 };
@@ -193,13 +189,16 @@ leave_on(Activation *act, Executor *ex, uint32_t n, Frame **frames, PyObject **e
         collect_garbage();
     }
     coverage_exit(ex, exit, raised);
-    if (left_by == UOP_CHECK_BREAKER) {
-        policy_left_by_request(frames[snap->n_frames - 1]);
+    if (act->verdict != NULL) {
+        policy_left(act->verdict, ex, exit, !raised && may_grow(ex, exit));
     }
     if ((left_by == UOP_GUARD_IP || left_by == UOP_GUARD_VALID) && snap->n_frames > 1) {
         record_left_after_loop(frames[snap->n_frames - 1]);
     }
-    if (exit->count >= exit->retry && wants_side_trace(ex, exit, raised)) {
+    if (exit->count >= exit->retry && grows_no_side(ex, exit)) {
+        exit->retry = UINT32_MAX;       // never asked again
+    }
+    else if (exit->count >= exit->retry && !raised && may_grow(ex, exit)) {
         record_from(act, ex, n, frames[0], frames[snap->n_frames - 1]);
     }
     if (snap->n_frames > 1) {

@@ -342,6 +342,80 @@ help_str_join(Activation *act, int64_t count)
     return compat_str_join(act->args + 1, count);
 }
 
+// --- concatenation ----------------------------------------------------------------------------
+
+PyObject *
+help_str_append(PyObject *left, PyObject *right)
+{
+    PyUnicode_Append(&left, right);
+    return left;
+}
+
+static void
+copy_items(PyObject **to, PyObject *const *from, Py_ssize_t n)
+{
+    for (Py_ssize_t i = 0; i < n; i++) {
+        to[i] = Py_NewRef(from[i]);
+    }
+}
+
+// The result has room for its items and no more, as that of list + list has.
+PyObject *
+help_list_join(PyObject *left, PyObject *right)
+{
+    Py_ssize_t n = Py_SIZE(left), more = Py_SIZE(right);
+    if (Py_REFCNT(left) != 1 || n == 0 || left == right || more > PY_SSIZE_T_MAX / 8 - n) {
+        return PyNumber_Add(left, right);
+    }
+    PyListObject *result = (PyListObject *)PyList_New(0), *old = (PyListObject *)left;
+    PyObject **items = result == NULL ? NULL
+        : PyMem_Realloc(old->ob_item, (size_t)(n + more) * sizeof(PyObject *));
+    if (items == NULL) {
+        Py_XDECREF(result);
+        return PyErr_NoMemory();
+    }
+    copy_items(items + n, ((PyListObject *)right)->ob_item, more);
+    result->ob_item = items;
+    result->allocated = n + more;
+    Py_SET_SIZE(result, n + more);
+    old->ob_item = NULL;
+    old->allocated = 0;
+    Py_SET_SIZE(old, 0);
+    return (PyObject *)result;
+}
+
+// What is left of a tuple whose items have moved. A large one is given no length, so that letting it go does not
+// go through it; a small one keeps its length, which says in which list of free tuples its memory belongs.
+enum { SMALL_TUPLE = 20 };
+
+static void
+empty_tuple(PyObject *tuple)
+{
+    if (Py_SIZE(tuple) > SMALL_TUPLE) {
+        Py_SET_SIZE(tuple, 0);
+        return;
+    }
+    memset(((PyTupleObject *)tuple)->ob_item, 0, (size_t)Py_SIZE(tuple) * sizeof(PyObject *));
+}
+
+PyObject *
+help_tuple_join(PyObject *left, PyObject *right)
+{
+    Py_ssize_t n = Py_SIZE(left), more = Py_SIZE(right);
+    if (Py_REFCNT(left) != 1 || n == 0 || more == 0 || left == right || more > PY_SSIZE_T_MAX / 16 - n) {
+        return PyNumber_Add(left, right);
+    }
+    PyObject *result = PyTuple_New(n + more);
+    if (result == NULL) {
+        return NULL;
+    }
+    PyObject **items = ((PyTupleObject *)result)->ob_item, **old = ((PyTupleObject *)left)->ob_item;
+    memcpy(items, old, (size_t)n * sizeof(PyObject *));
+    copy_items(items + n, ((PyTupleObject *)right)->ob_item, more);
+    empty_tuple(left);
+    return result;
+}
+
 // --- names of modules -------------------------------------------------------------------------
 
 int

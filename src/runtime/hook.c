@@ -333,8 +333,9 @@ static int
 events_of(PyCodeObject *code)
 {
     const CodeInfo *info = info_need(code);
-    return (is_watched(code) ? EVENT(INSTRUCTION) : 0)
-           | (info != NULL && info->heard ? EVENT(JUMP) | EVENT(PY_START) : 0);
+    uint8_t heard = info == NULL ? 0 : info->heard;
+    return (is_watched(code) ? EVENT(INSTRUCTION) : 0) | (heard & HEAR_LOOPS ? EVENT(JUMP) : 0)
+           | (heard & HEAR_STARTS ? EVENT(PY_START) : 0);
 }
 
 void

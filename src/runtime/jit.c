@@ -342,6 +342,7 @@ compile_trace(Recorder *r, const Executor *target, uint16_t loop_snap)
     }
     ex->work = (uint32_t)(r->work + r->bytecodes);
     ex->stack_depth = r->anchor_depth;
+    ex->judge_from = policy_first_judged();
     ex->loops = loop_snap != NO_SNAP;
     ex->keep = Py_NewRef(r->b.keep);
     if (target != NULL) {
@@ -372,6 +373,7 @@ compile_trace(Recorder *r, const Executor *target, uint16_t loop_snap)
             reason = ABORT_MEMORY;
         }
         else if ((reason = restore_check(ex)) == ABORT_NONE) {
+            policy_price(ex, assignment, final, r->interp, r->parent, r->parent_exit);
             ex->origin = jit.keep_origins ? calloc(1, sizeof(Origin)) : NULL;
             if (ex->origin != NULL) {
                 ex->origin->optimise_ns = optimised - start;

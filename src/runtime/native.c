@@ -58,6 +58,7 @@ help_call_native(Activation *act, PyObject *function, void *entry, int64_t count
     if (ex == NULL || !executor_may_run(tstate, ex) || !compat_push_call(&callee, act, function, (int)count)) {
         return compat_call_function(tstate, function, act->args + 1, (int)count);
     }
+    callee.verdict = NULL;
     ex->entered++;
     ex->inside++;
     tstate->c_recursion_remaining -= C_UNITS;

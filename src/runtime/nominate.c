@@ -22,8 +22,7 @@ enum {
     WANTED = 2,                 // credits that nominate
     MAX_VAIN = 8,               // WANTED is doubled that often at most
     FRESH = 100,                // samples within which credits count together
-    PATIENCE = 100,             // samples that code is heard without a trace
-    SWEEP_EVERY = 16,           // samples
+    PATIENCE = 8,               // samples that code is heard without a trace
     NO_LOOP = -1,
 };
 
@@ -126,39 +125,36 @@ nominate_forget(CodeInfo *info)
 }
 
 static void
-hear(CodeInfo *info)
+set_heard(CodeInfo *info, uint8_t heard)
 {
-    info->heard_at = all.now;
-    if (info->heard || !remember(info)) {
+    if (info->heard == heard || (info->heard == 0 && !remember(info))) {
         return;
     }
-    info->heard = true;
+    info->heard = heard;
+    if (heard == 0) {
+        nominate_forget(info);
+    }
     jit.changes++;              // what is remembered of generators holds no longer
     hook_update_events(info);
 }
 
+// Nothing of the code object was compiled in time, or what was does not pay.
 static void
-stop_hearing(CodeInfo *info)
+heard_in_vain(CodeInfo *info)
 {
-    info->heard = false;
-    nominate_forget(info);
-    jit.changes++;
-    hook_update_events(info);
+    info->vain += info->vain < MAX_VAIN;
+    set_heard(info, 0);
 }
 
 void
 nominate_refresh(CodeInfo *info)
 {
-    if (!all.on) {
-        return;
+    uint8_t wanted = all.on ? anchor_events_wanted(info) : 0;
+    if (wanted != 0) {
+        set_heard(info, wanted);
     }
-    bool wanted = anchor_any_may_be_entered(info);
-    if (wanted && !info->heard) {
-        hear(info);
-    }
-    else if (!wanted && info->heard && info->resting) {
-        info->vain += info->vain < MAX_VAIN;
-        stop_hearing(info);
+    else if (info->heard && info->resting) {
+        heard_in_vain(info);
     }
 }
 
@@ -166,7 +162,7 @@ void
 nominate_forget_all(void)
 {
     while (all.n_heard > 0) {
-        stop_hearing(all.heard[all.n_heard - 1]);
+        set_heard(all.heard[all.n_heard - 1], 0);
     }
     memset(credits, 0, sizeof credits);
     memset(scanned, 0, sizeof scanned);
@@ -200,7 +196,8 @@ credit(PyCodeObject *code, int head)
     }
     c->count = 0;
     anchor_give_chance(info, head);
-    hear(info);
+    info->heard_at = all.now;
+    set_heard(info, info->heard | (head == NO_LOOP ? HEAR_STARTS : HEAR_LOOPS));
 }
 
 static void
@@ -209,7 +206,7 @@ walk(PyThreadState *tstate)
     int scans = 0, n = 0, head;
     bool innermost = true;
     for (Frame *f = compat_current_frame(tstate); f != NULL && n < MAX_WALK; f = compat_frame_previous(f)) {
-        if (compat_frame_is_c_entry(f)) {
+        if (compat_frame_is_c_entry(f) || !compat_code_has_events(compat_frame_code(f))) {
             continue;
         }
         PyCodeObject *code = compat_frame_code(f);
@@ -223,16 +220,21 @@ walk(PyThreadState *tstate)
     }
 }
 
-// Code that has been heard for long and has no trace loses its events.
+// Code that has been heard for long and has no trace loses its events; all of it, if none may be compiled now.
 static void
-sweep(void)
+sweep(uint64_t patience)
 {
     for (size_t i = all.n_heard; i-- > 0;) {
         CodeInfo *info = all.heard[i];
-        if (all.now - info->heard_at > PATIENCE && !hook_is_recording(info->code)
-            && !anchor_any_may_be_entered(info)) {
-            info->vain += info->vain < MAX_VAIN;
-            stop_hearing(info);
+        if (all.now - info->heard_at < patience || hook_is_recording(info->code)) {
+            continue;
+        }
+        uint8_t wanted = anchor_events_wanted(info);
+        if (wanted == 0) {
+            heard_in_vain(info);
+        }
+        else {
+            set_heard(info, wanted);
         }
     }
 }
@@ -242,16 +244,15 @@ nominate_sample(uint64_t n, bool late)
 {
     PyThreadState *tstate = PyThreadState_GET();
     all.now = n;
-    policy_sample(tstate, late);
+    policy_sample();
     if (!jit.enabled || !all.on || tstate->interp != PyInterpreterState_Main()) {
         return;
     }
     PyObject *exc = PyErr_GetRaisedException();
-    if (!late && jit.recorder == NULL && policy_may_compile()) {
+    bool may_compile = policy_may_compile();
+    if (!late && jit.recorder == NULL && may_compile) {
         walk(tstate);
     }
-    if (n % SWEEP_EVERY == 0) {
-        sweep();
-    }
+    sweep(may_compile ? PATIENCE : 0);
     PyErr_SetRaisedException(exc);
 }

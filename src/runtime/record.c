@@ -49,6 +49,7 @@ recorder_new(PyThreadState *tstate)
     r->parent = NULL;
     r->t->is_side = false;
     r->bytecodes = r->work = 0;
+    r->interp = 0;
     r->check_valid = r->ended = r->returned = r->function = false;
     r->elsewhere = 0;
     r->after = NULL;
@@ -534,6 +535,7 @@ record_bytecode(Recorder *r, Frame *frame, PyCodeObject *code, int offset)
         r->now_frame = frame;
         r->expect = r->now.next;
         record_functions[r->now.op](r, &r->now);
+        r->interp += policy_interpreter_cost(r->now.op);
     }
     if (r->b.abort != ABORT_NONE) {
         record_abort(r->b.abort);

@@ -61,6 +61,7 @@ struct Recorder {
     Executor *parent;                   // side trace: where it starts from (strong)
     uint32_t parent_exit;
     int bytecodes;                      // followed so far
+    uint32_t interp;                    // what the interpreter spends on the path so far (policy.h)
     int work;                           // bytecodes that stand for calls, and those before the exit
     void (*after)(Recorder *r, int offset);     // looks at where the bytecode just run has led
     Ref after_ref;

@@ -352,11 +352,10 @@ add_drops(Maker *m, const Snapshot *snap)
 
 // Can restore_plain() run it?
 static bool
-is_plain(const Restore *program, unsigned left_by)
+is_plain(const Restore *program)
 {
     const RestoreStep *step = program->steps, *end = step + program->n_numbers;
-    if (program->n_frames != 1 || program->n_drops > 0 || program->n_numbers > PLAIN_NUMBERS
-        || left_by == UOP_CHECK_BREAKER) {
+    if (program->n_frames != 1 || program->n_drops > 0 || program->n_numbers > PLAIN_NUMBERS) {
         return false;
     }
     for (; step < end; step++) {
@@ -408,7 +407,7 @@ restore_make(Executor *ex, uint32_t n)
     scratch.header.n_steps = (uint16_t)(n_steps - m->n_drops);
     scratch.header.n_drops = m->n_drops;
     scratch.header.n_frames = snap->n_frames;
-    scratch.header.is_plain = is_plain(&scratch.header, executor_left_op(ex, exit));
+    scratch.header.is_plain = is_plain(&scratch.header);
     scratch.header.frames = &ex->frames[snap->first_frame];
     scratch.header.drop_ip = snap->drop_ip;
     size_t size = offsetof(Restore, steps) + n_steps * sizeof(RestoreStep);
