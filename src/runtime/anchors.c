@@ -11,21 +11,9 @@
 
 enum { FIRST_SIZE = 4 };
 
-static struct { PyCodeObject *code; CodeInfo *info; } last;     // looked up last
+struct AnchorLast anchor_last;
 
 // --- the side table ---------------------------------------------------------------------------
-
-static uint32_t
-slot_of(const CodeInfo *info, int offset)
-{
-    uint32_t i = (uint32_t)offset * 2654435761u >> 8;
-    for (;; i++) {
-        i &= info->size - 1;
-        if (info->anchors[i].offset == offset || info->anchors[i].offset < 0) {
-            return i;
-        }
-    }
-}
 
 static bool
 resize(CodeInfo *info, uint32_t size)
@@ -41,30 +29,13 @@ resize(CodeInfo *info, uint32_t size)
     }
     for (uint32_t i = 0; i < info->size; i++) {
         if (info->anchors[i].offset >= 0) {
-            bigger.anchors[slot_of(&bigger, info->anchors[i].offset)] = info->anchors[i];
+            bigger.anchors[anchor_slot(&bigger, info->anchors[i].offset)] = info->anchors[i];
         }
     }
+    anchor_last.code = NULL;
     PyMem_Free(info->anchors);
     *info = bigger;
     return true;
-}
-
-CodeInfo *
-info_find(PyCodeObject *code)
-{
-    if (last.code == code) {
-        return last.info;
-    }
-    void *extra = NULL;
-    if (PyUnstable_Code_GetExtra((PyObject *)code, jit.code_extra, &extra) < 0) {
-        PyErr_Clear();
-        return NULL;
-    }
-    if (extra != NULL) {
-        last.code = code;
-        last.info = extra;
-    }
-    return extra;
 }
 
 Anchor *
@@ -80,19 +51,14 @@ anchor_find(PyCodeObject *code, int offset)
     if (info->size == 0) {
         return NULL;
     }
-    Anchor *anchor = &info->anchors[slot_of(info, offset)];
+    Anchor *anchor = &info->anchors[anchor_slot(info, offset)];
     return anchor->offset < 0 ? NULL : anchor;
 }
 
-// Made if need be; NULL without an exception if memory is out.
 CodeInfo *
-info_need(PyCodeObject *code)
+info_make(PyCodeObject *code)
 {
-    CodeInfo *info = info_find(code);
-    if (info != NULL) {
-        return info;
-    }
-    info = PyMem_Calloc(1, sizeof *info);
+    CodeInfo *info = PyMem_Calloc(1, sizeof *info);
     if (info == NULL) {
         return NULL;
     }
@@ -109,7 +75,7 @@ info_need(PyCodeObject *code)
 // The anchor at `offset`, made if need be; NULL without an exception if memory is out. Valid
 // until the next anchor of the code object is made.
 Anchor *
-anchor_need(PyCodeObject *code, int offset)
+anchor_make(PyCodeObject *code, int offset)
 {
     CodeInfo *info = info_need(code);
     if (info == NULL) {
@@ -121,14 +87,14 @@ anchor_need(PyCodeObject *code, int offset)
     if (info->size == 0 && !resize(info, FIRST_SIZE)) {
         return NULL;
     }
-    Anchor *anchor = &info->anchors[slot_of(info, offset)];
+    Anchor *anchor = &info->anchors[anchor_slot(info, offset)];
     if (anchor->offset >= 0) {
         return anchor;
     }
     if (info->used * 4 >= info->size * 3 && !resize(info, info->size * 2)) {
         return NULL;
     }
-    anchor = &info->anchors[slot_of(info, offset)];
+    anchor = &info->anchors[anchor_slot(info, offset)];
     *anchor = (Anchor){.offset = offset, .threshold = (uint32_t)jit.params.threshold};
     info->used++;
     return anchor;
@@ -157,9 +123,7 @@ anchors_free(void *extra)
     if (info == NULL) {
         return;
     }
-    if (last.info == info) {
-        last.code = NULL;
-    }
+    anchor_last.code = NULL;
     PyObject *exc = PyErr_GetRaisedException();
     free_traces(&info->function);
     for (uint32_t i = 0; i < info->size; i++) {

@@ -36,10 +36,59 @@ typedef struct CodeInfo {
 } CodeInfo;
 
 // All of these: NULL, without an exception, if there is none or memory is out.
-CodeInfo *info_need(PyCodeObject *code);        // made if need be
+CodeInfo *info_make(PyCodeObject *code);
+static inline CodeInfo *info_find(PyCodeObject *code) { return compat_get_extra(code, jit.code_extra); }
+static inline CodeInfo *
+info_need(PyCodeObject *code)           // made if need be
+{
+    CodeInfo *info = info_find(code);
+    return info != NULL ? info : info_make(code);
+}
 Anchor *anchor_find(PyCodeObject *code, int offset);
 // Made if need be; valid until the next anchor of the code object is made.
-Anchor *anchor_need(PyCodeObject *code, int offset);
+Anchor *anchor_make(PyCodeObject *code, int offset);
+static inline uint32_t
+anchor_slot(const CodeInfo *info, int offset)   // where it is, or would be; info->size is not 0
+{
+    uint32_t i = (uint32_t)offset * 2654435761u >> 8;
+    for (;; i++) {
+        i &= info->size - 1;
+        if (info->anchors[i].offset == offset || info->anchors[i].offset < 0) {
+            return i;
+        }
+    }
+}
+// The one looked up last.
+extern struct AnchorLast { PyCodeObject *code; Anchor *anchor; } anchor_last;
+static inline Anchor *
+anchor_need(PyCodeObject *code, int offset)
+{
+    if (anchor_last.code == code && anchor_last.anchor->offset == offset) {
+        return anchor_last.anchor;
+    }
+    CodeInfo *info = info_find(code);
+    if (info != NULL && info->size != 0 && info->function.offset != offset) {
+        Anchor *anchor = &info->anchors[anchor_slot(info, offset)];
+        if (anchor->offset == offset) {
+            anchor_last = (struct AnchorLast){code, anchor};
+            return anchor;
+        }
+    }
+    return anchor_make(code, offset);
+}
+// The same, if it is that one; its offset in bytes as an event has it. NULL: it is not.
+static inline Anchor *
+anchor_last_at(PyObject *code, PyObject *bytes)
+{
+    if (code != (PyObject *)anchor_last.code || !PyLong_CheckExact(bytes)) {
+        return NULL;
+    }
+    const PyLongObject *offset = (PyLongObject *)bytes;
+    return PyUnstable_Long_IsCompact(offset)
+                   && offset->long_value.ob_digit[0] == 2 * (digit)anchor_last.anchor->offset
+               ? anchor_last.anchor
+               : NULL;
+}
 bool anchor_is_plain_function(PyCodeObject *code);      // no generator, coroutine, class body or module
 void anchor_first_start(CodeInfo *info);        // a function is about to start, or to be called
 bool anchor_drop_invalid(PyCodeObject *code, int offset);       // true: there were some
@@ -48,7 +97,6 @@ uint8_t anchor_events_wanted(const CodeInfo *info);      // HEAR_*: for traces t
 // The code was nominated again, at this loop head or (-1) at its start: what rests there may be tried anew.
 void anchor_give_chance(CodeInfo *info, int offset);
 // What this code object is known by, or NULL: nothing is made.
-CodeInfo *info_find(PyCodeObject *code);
 void anchors_free(void *info);                  // the code object dies, and its traces with it
 
 // The trace that this function is to be run by, or NULL (borrowed).

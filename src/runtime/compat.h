@@ -48,8 +48,8 @@ int compat_stack_effect(PyCodeObject *code, const Instr *in, bool jumps);
 bool compat_after_prefix(PyCodeObject *code, int offset);
 const char *compat_bytecode_name(Bytecode op);
 const char *compat_instr_name(PyCodeObject *code, const Instr *in);     // CPython's name, also of an OTHER
-_Py_CODEUNIT *compat_code_start(PyCodeObject *code);
-int compat_code_nlocalsplus(PyCodeObject *code);
+static inline _Py_CODEUNIT *compat_code_start(PyCodeObject *code);
+static inline int compat_code_nlocalsplus(PyCodeObject *code);
 int compat_code_framesize(PyCodeObject *code);
 // Instructions before this offset (MAKE_CELL, COPY_FREE_VARS, RETURN_GENERATOR) get no events.
 int compat_code_first_traceable(PyCodeObject *code);
@@ -58,27 +58,28 @@ typedef enum { SLOT_LOCAL, SLOT_CELL, SLOT_FREE } SlotKind;
 SlotKind compat_slot_kind(PyCodeObject *code, int slot);
 
 // --- frames -----------------------------------------------------------------------------------
-Frame *compat_current_frame(PyThreadState *tstate);
+static inline Frame *compat_current_frame(PyThreadState *tstate);
 void compat_set_current_frame(PyThreadState *tstate, Frame *frame);
-Frame *compat_frame_previous(Frame *frame);
-PyCodeObject *compat_frame_code(Frame *frame);
-PyObject *compat_frame_func(Frame *frame);      // borrowed
-PyObject *compat_frame_globals(Frame *frame);
-PyObject *compat_frame_builtins(Frame *frame);
-PyObject *compat_frame_locals(Frame *frame);    // f_locals of module and class bodies, or NULL
-PyObject **compat_frame_slots(Frame *frame);    // localsplus
+static inline Frame *compat_frame_previous(Frame *frame);
+static inline PyCodeObject *compat_frame_code(Frame *frame);
+static inline PyObject *compat_frame_func(Frame *frame);      // borrowed
+static inline PyObject *compat_frame_globals(Frame *frame);
+static inline PyObject *compat_frame_builtins(Frame *frame);
+static inline PyObject *compat_frame_locals(Frame *frame);    // f_locals of module and class bodies, or NULL
+static inline PyObject **compat_frame_slots(Frame *frame);    // localsplus
 size_t compat_frame_slots_offset(void);         // byte offset of localsplus in a frame
 size_t compat_frame_ip_offset(void);            // of instr_ptr
 size_t compat_frame_obj_offset(void);           // of frame_obj
 size_t compat_frame_globals_offset(void);       // of f_globals
 size_t compat_frame_builtins_offset(void);      // of f_builtins
-_Py_CODEUNIT *compat_frame_ip(Frame *frame);
-void compat_frame_set_ip(Frame *frame, _Py_CODEUNIT *ip);
-int compat_frame_depth(Frame *frame);           // saved operand stack depth; -1 while it runs
-void compat_frame_set_depth(Frame *frame, int depth);   // -1: running
-bool compat_frame_is_c_entry(Frame *frame);     // the shim that a C call of the evaluator pushes
-bool compat_frame_has_object(Frame *frame);     // a PyFrameObject exists
-bool compat_frame_is_generator(Frame *frame);
+static inline _Py_CODEUNIT *compat_frame_ip(Frame *frame);
+static inline void compat_frame_set_ip(Frame *frame, _Py_CODEUNIT *ip);
+static inline int compat_frame_depth(Frame *frame);           // saved operand stack depth; -1 while it runs
+static inline bool compat_frame_is_saved(Frame *frame);       // that is not -1
+static inline void compat_frame_set_depth(Frame *frame, int depth);   // -1: running
+static inline bool compat_frame_is_c_entry(Frame *frame);     // the shim that a C call of the evaluator pushes
+static inline bool compat_frame_has_object(Frame *frame);     // a PyFrameObject exists
+static inline bool compat_frame_is_generator(Frame *frame);
 // Lets go of a frame object that nobody but the frame holds. false: somebody does.
 bool compat_forget_frame_object(Frame *frame);
 // As compat_pop_frame, but what the frame's locals hold is not the frame's (compiled code owns it).
@@ -94,10 +95,9 @@ Frame *compat_push_frame(PyThreadState *tstate, PyObject *func, Frame *previous,
 // object is detached as the interpreter does it.
 void compat_pop_frame(PyThreadState *tstate, Frame *frame);
 // A native call: the frame for `func` and the activation to run it in. Its parameters, all given, are
-// act->args[1..n] (moved). false, and nothing has happened: no room on the data stack, cells to be
-// made first, or a tool that watches some code of the trace.
-bool compat_push_call(Activation *callee, const Activation *act, PyObject *func, int n,
-                      const Executor *ex);
+// act->args[1..n] (moved). false, and nothing has happened: no room on the data stack, or cells to be
+// made first.
+bool compat_push_call(Activation *callee, const Activation *act, PyObject *func, int n);
 // The same call left to the interpreter: its result, or NULL with an exception.
 PyObject *compat_call_function(PyThreadState *tstate, PyObject *func, PyObject *const *args, int n);
 // Its end, its locals owning what they hold.
@@ -147,14 +147,14 @@ PyObject *compat_function_new(PyObject *code, PyObject *globals);
 PyObject *compat_generator_new(PyObject *func, PyObject *const *args, Py_ssize_t n, Py_ssize_t cells);
 
 // --- monitoring -------------------------------------------------------------------------------
-uint64_t compat_monitoring_version(PyThreadState *tstate);
+static inline uint64_t compat_monitoring_version(PyThreadState *tstate);
 size_t compat_breaker_offset(void);             // of eval_breaker in PyThreadState; low byte: events
 size_t compat_recursion_offset(void);           // of py_recursion_remaining (int) there; a Python
                                                 // call raises RecursionError when it is <= 0
 // While compiled code runs inside a callback, other tools must see events as usual.
 typedef struct { int tracing, what_event; } CallbackState;
-void compat_leave_callback(PyThreadState *tstate, CallbackState *saved);
-void compat_reenter_callback(PyThreadState *tstate, const CallbackState *saved);
+static inline void compat_leave_callback(PyThreadState *tstate, CallbackState *saved);
+static inline void compat_reenter_callback(PyThreadState *tstate, const CallbackState *saved);
 // True if a tool other than ours watches this code object, or any code (settrace, setprofile).
 bool compat_watched_by_others(PyThreadState *tstate, PyCodeObject *code);
 // The part of it that is about any code.
@@ -165,11 +165,13 @@ bool compat_other_tools(PyThreadState *tstate);
 bool compat_watched_locally(PyCodeObject *code);
 // PyUnstable_Code_SetExtra, but without room for slots of others behind ours: CPython calls the free functions of
 // all slots there is room for. First compat_learn_extras, with a code object whose slot holds `extra`.
+static inline void *compat_get_extra(PyCodeObject *code, int index);      // NULL: none
 int compat_set_extra(PyCodeObject *code, int index, void *extra);
 void compat_learn_extras(PyCodeObject *code, int index, void *extra);
 bool compat_evaluator_is_replaced(PyThreadState *tstate);
 // The word that is not NULL while another evaluator of frames is set (PEP 523).
 const void *compat_other_evaluator(void);
+bool compat_sees_evaluator(void);               // it is known; else that word is always NULL
 // The bytes, one for each event, that say which tools have asked for events of this code object alone (NULL
 // if none ever has), and our bit in them.
 const void *compat_local_tools(PyCodeObject *code, int *ours);
@@ -196,6 +198,10 @@ bool compat_inline_valid(PyObject *obj);
 int64_t *compat_shared_keys_count(PyTypeObject *type, size_t *valid_offset);
 // Note that inline value `index` of obj has been set for the first time.
 void compat_inline_add(PyObject *obj, int64_t index);
+// The ints 0..n-1, which the interpreter shares, immortal, in an array (n may be 0: not known).
+typedef struct { PyLongObject *first; int n; } CompatSmallInts;
+extern CompatSmallInts compat_small_ints;
+void compat_learn_small_ints(void);
 // The type code of an exact array.array ('\0': it is none, or not laid out as help_array (helpers.h)
 // has it), and the address that all arrays of this kind hold in `descr`.
 char compat_array_kind(PyObject *o, const void **descr);
@@ -283,5 +289,7 @@ PyObject *compat_match_class(PyObject **args, int64_t count);   // subject, clas
 PyObject *compat_match_keys(PyObject *subject, PyObject *keys);
 int64_t compat_matches_sequence(PyObject *o);           // as the pattern [...] asks
 int64_t compat_matches_mapping(PyObject *o);            // {...}
+
+#include "compat_313_inline.h"
 
 #endif

@@ -256,18 +256,6 @@ compat_return_offset(PyCodeObject *code, int call_offset)
     return instr.next - call_offset;
 }
 
-_Py_CODEUNIT *
-compat_code_start(PyCodeObject *code)
-{
-    return _PyCode_CODE(code);
-}
-
-int
-compat_code_nlocalsplus(PyCodeObject *code)
-{
-    return code->co_nlocalsplus;
-}
-
 int
 compat_code_framesize(PyCodeObject *code)
 {
@@ -292,12 +280,6 @@ compat_slot_kind(PyCodeObject *code, int slot)
 
 // --- monitoring -------------------------------------------------------------------------------
 
-uint64_t
-compat_monitoring_version(PyThreadState *tstate)
-{
-    return tstate->eval_breaker & ~(uintptr_t)_PY_EVAL_EVENTS_MASK;
-}
-
 size_t
 compat_breaker_offset(void)
 {
@@ -308,22 +290,6 @@ size_t
 compat_recursion_offset(void)
 {
     return offsetof(PyThreadState, py_recursion_remaining);
-}
-
-void
-compat_leave_callback(PyThreadState *tstate, CallbackState *saved)
-{
-    saved->tracing = tstate->tracing;
-    saved->what_event = tstate->what_event;
-    tstate->tracing = 0;
-    tstate->what_event = -1;
-}
-
-void
-compat_reenter_callback(PyThreadState *tstate, const CallbackState *saved)
-{
-    tstate->tracing = saved->tracing;
-    tstate->what_event = saved->what_event;
 }
 
 bool
@@ -384,13 +350,19 @@ compat_all_code_is_watched(PyThreadState *tstate)
            || compat_evaluator_is_replaced(tstate);
 }
 
+bool
+compat_sees_evaluator(void)
+{
+    PyInterpreterState *interp = PyInterpreterState_Main();
+    bool other = _PyInterpreterState_GetEvalFrameFunc(interp) != _PyEval_EvalFrameDefault;
+    return (interp->eval_frame != NULL) == other;
+}
+
 const void *
 compat_other_evaluator(void)
 {
     static const void *const never = NULL;
-    PyInterpreterState *interp = PyInterpreterState_Main();
-    bool other = _PyInterpreterState_GetEvalFrameFunc(interp) != _PyEval_EvalFrameDefault;
-    return (interp->eval_frame != NULL) == other ? (const void *)&interp->eval_frame : (const void *)&never;
+    return compat_sees_evaluator() ? (const void *)&PyInterpreterState_Main()->eval_frame : (const void *)&never;
 }
 
 bool
@@ -443,29 +415,23 @@ compat_add_pending_call(PyInterpreterState *interp, int (*call)(void *), void *a
 
 // --- extra slots of code objects --------------------------------------------------------------
 
-// What PyUnstable_Code_SetExtra makes; not in any header.
-typedef struct {
-    Py_ssize_t size;
-    void *extras[];
-} Extras;
-
-static bool extras_are_known;
+bool compat_extras_are_known;
 
 void
 compat_learn_extras(PyCodeObject *code, int index, void *extra)
 {
-    const Extras *extras = code->co_extra;
-    extras_are_known = extras != NULL && extras->size > index && extras->size < 256
+    const CompatExtras *extras = code->co_extra;
+    compat_extras_are_known = extras != NULL && extras->size > index && extras->size < 256
         && extras->extras[index] == extra;
 }
 
 int
 compat_set_extra(PyCodeObject *code, int index, void *extra)
 {
-    if (code->co_extra != NULL || !extras_are_known) {
+    if (code->co_extra != NULL || !compat_extras_are_known) {
         return PyUnstable_Code_SetExtra((PyObject *)code, index, extra);
     }
-    Extras *extras = PyMem_Calloc(1, sizeof *extras + (size_t)(index + 1) * sizeof(void *));
+    CompatExtras *extras = PyMem_Calloc(1, sizeof *extras + (size_t)(index + 1) * sizeof(void *));
     if (extras == NULL) {
         PyErr_NoMemory();
         return -1;

@@ -15,58 +15,28 @@
 
 // --- what is in a frame -----------------------------------------------------------------------
 
-Frame *
-compat_current_frame(PyThreadState *tstate)
-{
-    return tstate->current_frame;
-}
+#define SAME(ours, theirs) \
+    _Static_assert(offsetof(CompatFrame, ours) == offsetof(_PyInterpreterFrame, theirs), #ours)
+SAME(executable, f_executable);
+SAME(previous, previous);
+SAME(func, f_funcobj);
+SAME(globals, f_globals);
+SAME(builtins, f_builtins);
+SAME(locals, f_locals);
+SAME(frame_obj, frame_obj);
+SAME(instr_ptr, instr_ptr);
+SAME(stacktop, stacktop);
+SAME(owner, owner);
+SAME(localsplus, localsplus);
+#undef SAME
+_Static_assert((int)COMPAT_OWNER_GENERATOR == (int)FRAME_OWNED_BY_GENERATOR
+               && (int)COMPAT_OWNER_CSTACK == (int)FRAME_OWNED_BY_CSTACK, "owners of frames");
+_Static_assert((int)COMPAT_EVENTS_MASK == (int)_PY_EVAL_EVENTS_MASK, "the eval breaker's events");
 
 void
 compat_set_current_frame(PyThreadState *tstate, Frame *frame)
 {
     tstate->current_frame = frame;
-}
-
-Frame *
-compat_frame_previous(Frame *frame)
-{
-    return frame->previous;
-}
-
-PyCodeObject *
-compat_frame_code(Frame *frame)
-{
-    return _PyFrame_GetCode(frame);
-}
-
-PyObject *
-compat_frame_func(Frame *frame)
-{
-    return frame->f_funcobj;
-}
-
-PyObject *
-compat_frame_globals(Frame *frame)
-{
-    return frame->f_globals;
-}
-
-PyObject *
-compat_frame_builtins(Frame *frame)
-{
-    return frame->f_builtins;
-}
-
-PyObject *
-compat_frame_locals(Frame *frame)
-{
-    return frame->f_locals;
-}
-
-PyObject **
-compat_frame_slots(Frame *frame)
-{
-    return frame->localsplus;
 }
 
 size_t
@@ -97,48 +67,6 @@ size_t
 compat_frame_builtins_offset(void)
 {
     return offsetof(_PyInterpreterFrame, f_builtins);
-}
-
-_Py_CODEUNIT *
-compat_frame_ip(Frame *frame)
-{
-    return frame->instr_ptr;
-}
-
-void
-compat_frame_set_ip(Frame *frame, _Py_CODEUNIT *ip)
-{
-    frame->instr_ptr = ip;
-}
-
-int
-compat_frame_depth(Frame *frame)
-{
-    return frame->stacktop < 0 ? -1 : frame->stacktop - _PyFrame_GetCode(frame)->co_nlocalsplus;
-}
-
-void
-compat_frame_set_depth(Frame *frame, int depth)
-{
-    frame->stacktop = depth < 0 ? -1 : _PyFrame_GetCode(frame)->co_nlocalsplus + depth;
-}
-
-bool
-compat_frame_is_c_entry(Frame *frame)
-{
-    return frame->owner == FRAME_OWNED_BY_CSTACK;
-}
-
-bool
-compat_frame_has_object(Frame *frame)
-{
-    return frame->frame_obj != NULL;
-}
-
-bool
-compat_frame_is_generator(Frame *frame)
-{
-    return frame->owner == FRAME_OWNED_BY_GENERATOR;
 }
 
 // --- making and ending frames -----------------------------------------------------------------
@@ -297,18 +225,12 @@ compat_finish_frame(PyThreadState *tstate, Frame *frame, bool raise)
 // --- native calls -----------------------------------------------------------------------------
 
 bool
-compat_push_call(Activation *callee, const Activation *act, PyObject *func, int n,
-                 const Executor *ex)
+compat_push_call(Activation *callee, const Activation *act, PyObject *func, int n)
 {
     PyThreadState *tstate = act->tstate;
     PyCodeObject *code = (PyCodeObject *)((PyFunctionObject *)func)->func_code;
     if (!_PyThreadState_HasStackSpace(tstate, code->co_framesize) || code->co_ncellvars > 0) {
         return false;
-    }
-    for (uint32_t i = 0; i < ex->n_codes; i++) {
-        if (watched_locally(ex->codes[i])) {
-            return false;
-        }
     }
     _PyInterpreterFrame *frame = (_PyInterpreterFrame *)tstate->datastack_top;
     tstate->datastack_top += code->co_framesize;

@@ -770,3 +770,21 @@ compat_assign_type_version(PyTypeObject *type)
     }
     return type->tp_version_tag;
 }
+
+CompatSmallInts compat_small_ints;
+
+void
+compat_learn_small_ints(void)
+{
+    compat_small_ints = (CompatSmallInts){NULL, 0};
+    PyLongObject *first = (PyLongObject *)PyLong_FromLong(0);
+    for (int i = 0; i < _PY_NSMALLPOSINTS; i++) {
+        PyObject *o = PyLong_FromLong(i);
+        bool next = o == (PyObject *)(first + i) && _Py_IsImmortal(o);
+        Py_XDECREF(o);
+        if (!next) {
+            return;
+        }
+    }
+    compat_small_ints = (CompatSmallInts){first, _PY_NSMALLPOSINTS};
+}

@@ -53,6 +53,8 @@ static struct {
 static char lines[1 << 14];             // not yet written
 static size_t n_lines;
 
+bool coverage_is_on;
+
 void
 coverage_init(void)
 {
@@ -60,6 +62,7 @@ coverage_init(void)
     if (path != NULL && path[0] == '\0') {
         path = NULL;
     }
+    coverage_is_on = path != NULL;
 }
 
 static void

@@ -4,6 +4,7 @@
 
 #include "jit.h"
 
+extern bool coverage_is_on;
 void coverage_init(void);               // once, before anything is compiled
 // A trace was installed: `recorded` is what passes began with, `final` what was emitted as `a`.
 void coverage_trace(const Trace *recorded, const Trace *final, const Assignment *a,

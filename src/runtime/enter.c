@@ -12,7 +12,7 @@
 
 // --- which executor, and may it be run ----------------------------------------------------------
 
-static bool
+static inline bool
 fits_frame(const Executor *ex, Frame *frame)
 {
     return !ex->invalid && ex->globals == compat_frame_globals(frame)
@@ -42,9 +42,11 @@ version_that_fits(Executor *newest, Frame *frame, int depth)
     return ex;
 }
 
-Executor *
-fitting_executor(PyThreadState *tstate, Frame *frame, Executor *ex)
+// The version for this frame's globals that its variables want, if there are several.
+static Executor *
+version_for(Executor *newest, Frame *frame)
 {
+    Executor *ex = newest;
     while (ex != NULL && !fits_frame(ex, frame)) {
         ex = ex->next_version;
     }
@@ -52,20 +54,36 @@ fitting_executor(PyThreadState *tstate, Frame *frame, Executor *ex)
         Executor *best = version_that_fits(ex, frame, ex->stack_depth);
         ex = best != NULL ? best : ex;
     }
+    return ex;
+}
+
+static inline Executor *
+fitting(PyThreadState *tstate, Frame *frame, Executor *ex)
+{
+    if (ex->next_version != NULL || !fits_frame(ex, frame)) {
+        ex = version_for(ex, frame);
+    }
     // A frame object that somebody holds may read and write locals behind our back.
-    if (ex == NULL || executor_is_watched(ex) || tstate->py_recursion_remaining <= RECURSION_RESERVE
+    if (ex == NULL || !executor_may_run(tstate, ex) || tstate->py_recursion_remaining <= RECURSION_RESERVE
         || (uintptr_t)__builtin_frame_address(0) < native_floor(tstate)
-        || !compat_forget_frame_object(frame)) {
+        || (compat_frame_has_object(frame) && !compat_forget_frame_object(frame))) {
         return NULL;
     }
     return ex;
 }
 
-static void
+Executor *
+fitting_executor(PyThreadState *tstate, Frame *frame, Executor *ex)
+{
+    return fitting(tstate, frame, ex);
+}
+
+// --- running it -------------------------------------------------------------------------------
+
+static inline void
 run_code(Activation *act, PyThreadState *tstate, Frame *frame, Executor *ex)
 {
-    restore_keep_reserve();
-    act->floor = native_floor(tstate);
+    act->floor = native_last.floor;     // fitting_executor() has just looked
     act->tstate = tstate;
     act->frame = frame;
     act->version = compat_monitoring_version(tstate);
@@ -194,22 +212,60 @@ run_fitting(PyThreadState *tstate, Frame *frame, Executor *ex, bool in_compiled)
     end_verdict(&act, ex, false);
 }
 
-void
+bool
 run_executor(PyThreadState *tstate, Frame *frame, Executor *ex, bool in_compiled)
 {
-    ex = fitting_executor(tstate, frame, ex);
+    ex = fitting(tstate, frame, ex);
     if (ex == NULL) {
-        return;
+        return false;
     }
     uint64_t switches = switches_count(tstate);
     Py_INCREF(ex);
     run_fitting(tstate, frame, ex, in_compiled);
     note_switched_run(ex, tstate, switches);
     Py_DECREF(ex);
+    return true;
 }
 
-void
-enter_executor(PyThreadState *tstate, Frame *frame, Executor *ex)
+// run_executor() for the callback of a loop, in the usual case all in one: there is one trace, nothing has changed
+// since it was entered last, this entry is not judged, and the exit is a plain one. false: nothing has happened.
+bool
+run_loop(PyCodeObject *code, Executor *ex)
 {
-    run_executor(tstate, frame, ex, false);
+    PyThreadState *tstate = PyThreadState_GET();
+    Frame *frame = compat_current_frame(tstate);
+    if (frame == NULL || compat_frame_code(frame) != code || !compat_frame_is_saved(frame)
+        || ex->next_version != NULL || ex->good_epoch != jit.epoch
+        || ex->good_version != compat_monitoring_version(tstate) || *jit.evaluator != NULL
+        || ex->globals != compat_frame_globals(frame) || ex->builtins != compat_frame_builtins(frame)
+        || tstate->py_recursion_remaining <= RECURSION_RESERVE || native_last.thread != tstate->id
+        || (uintptr_t)__builtin_frame_address(0) < native_last.floor || compat_frame_has_object(frame)
+        || policy_judges(ex)) {
+        return false;
+    }
+    CallbackState saved;
+    Activation act;
+    act.verdict = NULL;
+    compat_leave_callback(tstate, &saved);
+    uint64_t switches = switches_count(tstate);
+    Py_INCREF(ex);
+    run_code(&act, tstate, frame, ex);
+    Executor *left = act.executor;
+    Exit *exit = &left->exits[act.exit];
+    if (act.exit < EXIT_RETURNED && exit->restore != NULL && exit->restore->is_plain && !jit.watches_exits
+        && exit->count + 1 < exit->retry) {
+        restore_plain(exit->restore, left, &act);
+        exit->count++;
+        left->tally.left++;
+        jit.stats.exits++;
+        ex->inside--;
+    }
+    else {
+        leave_tree(&act, ex, false);
+    }
+    note_switched_run(ex, tstate, switches);
+    Py_DECREF(ex);
+    executor_sweep();
+    compat_reenter_callback(tstate, &saved);
+    return true;
 }

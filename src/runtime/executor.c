@@ -65,6 +65,7 @@ executor_new(void)
         return NULL;
     }
     ex->root = ex;
+    jit.to_sweep = true;                // it makes the others older
     if (PyList_Append(jit.executors, (PyObject *)ex) < 0) {
         Py_DECREF(ex);
         return NULL;
@@ -121,6 +122,7 @@ bury(Executor *ex)
     }
     assert(grave.count < grave.room);
     grave.items[grave.count++] = ex;
+    jit.to_sweep = true;
     for (; i + 1 < n_live(); i++) {
         PyList_SET_ITEM(jit.executors, i, live(i + 1));
     }
@@ -155,8 +157,9 @@ executor_invalidate(Executor *ex)
         return;
     }
     ex->invalid = 1;
+    jit.epoch++;
     jit.stats.invalidated++;
-    grave.dirty = true;
+    grave.dirty = jit.to_sweep = true;
     unlink_exits_to(ex);
     for (Py_ssize_t i = 0; i < n_live(); i++) {
         if (live(i)->jumps_to == ex) {
@@ -213,6 +216,7 @@ executor_retire(Executor *ex)
     ex->retired = 1;
     ex->invalid = 1;
     jit.changes++;
+    jit.epoch++;
     assume_forget(ex);
     if (!ex->is_side) {
         hook_uninstall_root(ex);
@@ -343,7 +347,7 @@ reap(void)
 }
 
 void
-executor_sweep(void)
+executor_sweep_now(void)
 {
     while (grave.dirty) {
         grave.dirty = false;
@@ -363,6 +367,25 @@ executor_sweep(void)
     }
     reap();
     record_drop_leftovers();
+    jit.to_sweep = grave.dirty || grave.count > 0;
+}
+
+bool
+executor_look_again(PyThreadState *tstate, Executor *root)
+{
+    if (root->invalid || compat_evaluator_is_replaced(tstate)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < root->n_codes; i++) {
+        if (compat_watched_now(tstate, root->codes[i])) {
+            return false;
+        }
+    }
+    if (jit.hears_lookers && compat_sees_evaluator()) {
+        root->good_epoch = jit.epoch;
+        root->good_version = compat_monitoring_version(tstate);
+    }
+    return true;
 }
 
 // --- old age ----------------------------------------------------------------------------------

@@ -84,6 +84,7 @@ struct Executor {
     Wanted *wanted;                     // by which versions are told apart (PyMem)
     uint32_t n_wanted;
     Executor *jumps_to;                 // side: the root it ends in, or NULL (strong)
+    uint64_t good_epoch, good_version;  // root: for which executor_look_again() has said yes
     PyCodeObject **codes;               // root: what runs in its tree, each once (kept by `keep`)
     uint32_t n_codes;
     uint16_t spills;                    // first spill slot free for side traces

@@ -121,24 +121,32 @@ finish_inlined(Activation *act, const Executor *ex, const Snapshot *snap, Frame 
 
 // --- leaving ----------------------------------------------------------------------------------
 
-// Could a side trace be recorded from this exit, if it were hot?
+// Would a side trace at this exit never be wanted?
 static bool
-may_grow(const Executor *ex, const Exit *exit)
+grows_no_side(const Executor *ex, const Exit *exit)
 {
-    if (exit->side != NULL || ex->snaps[exit->snap].yields || ex->snaps[exit->snap].no_side || ex->invalid
-        || ex->root->invalid || ex->root->n_sides >= (uint32_t)jit.params.max_sides || !policy_may_compile()) {
-        return false;
+    const Snapshot *snap = &ex->snaps[exit->snap];
+    if (snap->yields || snap->no_side) {
+        return true;
     }
     if (ex->at_same_place >= MAX_AT_SAME_PLACE && executor_exit_ip(ex, exit) == ex->start_ip) {
-        return false;                   // one more trace would leave there as well
+        return true;                    // one more trace would leave there as well
     }
     switch (executor_left_op(ex, exit)) {
         case UOP_CHECK_BREAKER: case UOP_GUARD_ROOM: case UOP_GUARD_VALID: case UOP_GUARD_UNSEEN:
         case UOP_GUARD_UNWATCHED:
-            return false;               // not a path of the program's
+            return true;                // not a path of the program's
         default:
-            return true;
+            return false;
     }
+}
+
+// Could a side trace be recorded from this exit, if it were hot?
+static bool
+may_grow(const Executor *ex, const Exit *exit)
+{
+    return exit->side == NULL && !ex->invalid && !ex->root->invalid
+        && ex->root->n_sides < (uint32_t)jit.params.max_sides && !grows_no_side(ex, exit) && policy_may_compile();
 }
 
 enum { SOON = 100 };
@@ -169,16 +177,49 @@ collect_garbage(void)
     PyErr_SetRaisedException(raising);
 }
 
+// Frames are as the snapshot says: what else is to be done.
 static void
-leave(Activation *act, Executor *ex, uint32_t n, bool raised, bool in_compiled)
+leave_on(Activation *act, Executor *ex, uint32_t n, Frame **frames, PyObject **extras, bool raised)
 {
     Exit *exit = &ex->exits[n];
+    const Snapshot *snap = &ex->snaps[exit->snap];
+    unsigned left_by = executor_left_op(ex, exit);
+    jit.stats.errors += raised;
+    if (jit.params.gc_exits) {
+        collect_garbage();
+    }
+    coverage_exit(ex, exit, raised);
+    if (act->verdict != NULL) {
+        policy_left(act->verdict, ex, exit, !raised && may_grow(ex, exit));
+    }
+    if ((left_by == UOP_GUARD_IP || left_by == UOP_GUARD_VALID) && snap->n_frames > 1) {
+        record_left_after_loop(frames[snap->n_frames - 1]);
+    }
+    if (exit->count >= exit->retry && grows_no_side(ex, exit)) {
+        exit->retry = UINT32_MAX;       // never asked again
+    }
+    else if (exit->count >= exit->retry && !raised && may_grow(ex, exit)) {
+        record_from(act, ex, n, frames[0], frames[snap->n_frames - 1]);
+    }
+    if (snap->n_frames > 1) {
+        raised = finish_inlined(act, ex, snap, frames, extras, raised);
+    }
+    if (raised) {
+        compat_raise_here(act->tstate, frames[0]);
+    }
+}
+
+static inline void
+leave(Activation *act, Executor *ex)
+{
+    uint32_t n = (uint32_t)act->exit & ~EXIT_RAISED;
+    bool raised = (act->exit & EXIT_RAISED) != 0;
+    Exit *exit = &ex->exits[n];
+    restore_keep_reserve();
     const Restore *program = restore_of(ex, n);
     Frame *frames[MAX_INLINE + 2];
     PyObject *extras[MAX_INLINE + 2];
-    unsigned n_frames = program->n_frames;
-    bool leaves_loop = program->leaves_loop;
-    for (unsigned k = 1; k < n_frames; k++) {
+    for (unsigned k = 1; k < program->n_frames; k++) {
         extras[k] = NULL;
     }
     PyObject *raising = raised ? PyErr_GetRaisedException() : NULL;
@@ -186,39 +227,17 @@ leave(Activation *act, Executor *ex, uint32_t n, bool raised, bool in_compiled)
     if (raised) {
         PyErr_SetRaisedException(raising);
     }
-    if (jit.params.gc_exits) {
-        collect_garbage();
-    }
-    coverage_exit(ex, exit, raised);
     exit->count++;
     ex->tally.left++;
     jit.stats.exits++;
-    jit.stats.errors += raised;
-    if (act->verdict != NULL) {
-        policy_left(act->verdict, ex, exit, !raised && may_grow(ex, exit));
-    }
-    if (leaves_loop) {
-        record_left_after_loop(frames[n_frames - 1]);
-    }
-    if (exit->count >= exit->retry && !raised && may_grow(ex, exit)) {
-        record_from(act, ex, n, frames[0], frames[n_frames - 1]);
-    }
-    if (n_frames > 1) {
-        raised = finish_inlined(act, ex, &ex->snaps[exit->snap], frames, extras, raised);
-    }
-    if (raised) {
-        compat_raise_here(act->tstate, frames[0]);
-    }
-    if (in_compiled) {
-        record_left_in_compiled(frames[0]);
-    }
+    leave_on(act, ex, n, frames, extras, raised);
 }
 
 void
 leave_executor(Activation *act)
 {
     Executor *left = (Executor *)Py_NewRef((PyObject *)act->executor);
-    leave(act, left, (uint32_t)act->exit & ~EXIT_RAISED, (act->exit & EXIT_RAISED) != 0, false);
+    leave(act, left);
     Py_DECREF(left);
 }
 
@@ -228,7 +247,10 @@ leave_tree(Activation *act, Executor *root, bool in_compiled)
     Executor *left = (Executor *)Py_NewRef((PyObject *)act->executor);
     Py_INCREF(root);
     root->inside--;
-    leave(act, left, (uint32_t)act->exit & ~EXIT_RAISED, (act->exit & EXIT_RAISED) != 0, in_compiled);
+    leave(act, left);
+    if (in_compiled) {
+        record_left_in_compiled(act->frame);
+    }
     Py_DECREF(left);
     Py_DECREF(root);
 }

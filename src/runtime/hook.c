@@ -56,18 +56,15 @@ is_watched(PyCodeObject *code)
 static bool
 enter(PyThreadState *tstate, Frame *frame, Executor *ex)
 {
-    uint64_t entered = jit.stats.entered;
     CallbackState saved;
     compat_leave_callback(tstate, &saved);
-    Py_INCREF(ex);
-    enter_executor(tstate, frame, ex);
-    if (PyErr_Occurred()) {
+    bool entered = run_executor(tstate, frame, ex, false);
+    if (tstate->current_exception != NULL) {
         compat_raise_here(tstate, frame);
     }
-    Py_DECREF(ex);
     executor_sweep();
     compat_reenter_callback(tstate, &saved);
-    return jit.stats.entered != entered;
+    return entered;
 }
 
 // Does a debugger, profiler or other tool watch this code?
@@ -85,6 +82,14 @@ is_observed(PyThreadState *tstate, CodeInfo *info)
     return false;
 }
 
+// Somebody may call the callback who is not the interpreter.
+static bool
+stands_in(Frame *frame, PyCodeObject *code)
+{
+    return frame != NULL && !compat_frame_is_c_entry(frame) && compat_frame_code(frame) == code
+        && compat_frame_depth(frame) >= 0;
+}
+
 // A backward jump to `to` is about to be taken. true: never tell us again.
 static bool
 loop_turn(PyCodeObject *code, int to)
@@ -97,6 +102,8 @@ loop_turn(PyCodeObject *code, int to)
     if (anchor->newest == NULL && ++anchor->count < anchor->threshold) {
         return false;
     }
+    PyThreadState *tstate = PyThreadState_GET();
+    Frame *frame = compat_current_frame(tstate);
     if (jit.recorder != NULL && is_watched(code)
         && !record_waits_for(compat_current_frame(PyThreadState_GET()))) {
         return false;           // the recorder sees the jump as an instruction
@@ -107,11 +114,7 @@ loop_turn(PyCodeObject *code, int to)
             return false;
         }
     }
-    PyThreadState *tstate = PyThreadState_GET();
-    Frame *frame = compat_current_frame(tstate);
-    // Somebody may call the callback who is not the interpreter.
-    if (frame == NULL || compat_frame_is_c_entry(frame) || compat_frame_code(frame) != code
-        || compat_frame_depth(frame) < 0) {
+    if (!stands_in(frame, code)) {
         return false;
     }
     if (is_observed(tstate, info_need(code))) {
@@ -264,9 +267,8 @@ hook_resumed(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int *key)
     return NULL;
 }
 
-// JUMP(code, from, to): offsets in bytes.
-static PyObject *
-on_jump(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_t nargs)
+static __attribute__((noinline)) PyObject *
+unusual_jump(PyObject *const *args, Py_ssize_t nargs)
 {
     PyCodeObject *code = code_of(args, nargs, 3);
     int from = code == NULL ? -1 : unit_of(code, args[1]);
@@ -275,6 +277,26 @@ on_jump(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_t nargs)
         Py_RETURN_NONE;
     }
     return Py_NewRef(to > from || loop_turn(code, to) ? hook.disable : Py_None);
+}
+
+// JUMP(code, from, to): offsets in bytes.
+static inline PyObject *
+on_jump(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_t nargs)
+{
+    // The usual event of a loop that has a trace ends here.
+    const Anchor *anchor = nargs == 3 && jit.recorder == NULL && jit.enabled ? anchor_last_at(args[0], args[2]) : NULL;
+    if (anchor != NULL && anchor->newest != NULL && !anchor->blacklisted && !anchor->resting
+        && run_loop((PyCodeObject *)args[0], anchor->newest)) {
+        Py_RETURN_NONE;
+    }
+    return unusual_jump(args, nargs);
+}
+
+// The same as the callback's vectorcall: an event is not for us if it has keywords.
+static PyObject *
+call_on_jump(PyObject *Py_UNUSED(callback), PyObject *const *args, size_t nargs, PyObject *names)
+{
+    return on_jump(NULL, args, names == NULL ? PyVectorcall_NARGS(nargs) : 0);
 }
 
 // INSTRUCTION(code, offset): offset in bytes.
@@ -383,6 +405,9 @@ register_callback(PyMethodDef *def, int event)
     PyObject *callback = def == NULL ? Py_NewRef(Py_None) : PyCFunction_New(def, NULL);
     if (callback == NULL) {
         return -1;
+    }
+    if (event == EVENT(JUMP) && def != NULL) {      // CPython's own, between, costs some forty instructions
+        ((PyCFunctionObject *)callback)->vectorcall = call_on_jump;
     }
     PyObject *old = PyObject_CallMethod(jit.monitoring, "register_callback", "iiO", OPTIMIZER_ID,
                                         event, callback);

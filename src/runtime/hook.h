@@ -30,6 +30,9 @@ void generators_disable(void);
 // Is the generator one that generator_next would count for, or enter compiled code for?
 bool generator_is_taken(PyObject *generator);
 PyObject *generator_next(PyObject *generator, Consumer *consumer);
+// --- lookers.c: the same for functions by which other tools ask for events of a code object ------
+void lookers_enable(void);
+void lookers_disable(void);
 // --- consumers.c: the same for builtins that consume generators ---------------------------------
 void consumers_enable(void);
 void consumers_disable(void);

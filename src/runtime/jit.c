@@ -290,6 +290,7 @@ note_wanted(Executor *ex)
 static int
 install_executor(Recorder *r, Executor *ex)
 {
+    jit.epoch++;                        // its tree may run other code objects, too
     if (r->parent == NULL) {
         if (hook_install_root(r->anchor_code, root_key(r, r->anchor), ex) < 0) {
             return -1;

@@ -35,6 +35,11 @@ typedef struct Jit {
     PyObject *abort_log;                // dict (filename, line, reason) -> count
     int code_extra;                     // index of our per-code data (hook.c)
     uint64_t changes;                   // counts traces that came into service or went out of it
+    bool to_sweep;                      // executor_sweep() has work to do
+    uint64_t epoch;                     // grows whenever it may have changed which trees may be entered
+    bool watches_exits;                 // each exit is to be looked at (coverage, option gc_exits)
+    bool hears_lookers;                 // lookers.c tells when a tool asks for events of a code object
+    const void *const *evaluator;       // NULL there: frames are evaluated by CPython (PEP 523)
     int64_t force_left;                 // option force_exit: exits until the next one is forced
     bool keep_text;                     // executors keep their trace as it was recorded, for uops()
     bool keep_origins;                  // and what their code was put together from (origin.c)
@@ -95,13 +100,25 @@ bool hook_may_retry(PyCodeObject *code, int offset);
 void hook_retry_soon(PyCodeObject *code, int offset);
 
 // --- hook.c -> exit.c -------------------------------------------------------------------------
-// Run compiled code for `frame`, which stands at ex's anchor. On return the frame says where the
-// interpreter goes on (instr_ptr, stack, depth), or an exception is set up to be raised there.
-void enter_executor(PyThreadState *tstate, Frame *frame, Executor *ex);
+// Run compiled code for `frame`, which stands at ex's anchor: by ex, or another version of it. On return the
+// frame says where the interpreter goes on (instr_ptr, stack, depth), or an exception is set up to be raised
+// there. false: none was entered, and nothing has happened. in_compiled: called by compiled code (RUN_LOOP).
+bool run_executor(PyThreadState *tstate, Frame *frame, Executor *ex, bool in_compiled);
+
+// The same from the callback of a loop of `code`, which may be anybody's call. false, too, where the long way must
+// be gone.
+bool run_loop(PyCodeObject *code, Executor *ex);
 
 // native.c: addresses below are too near to the end of this thread's C stack for compiled code to be
 // entered, or for a native call.
-uintptr_t native_floor(PyThreadState *tstate);
+typedef struct { uint64_t thread; uintptr_t floor; } NativeFloor;
+extern NativeFloor native_last;         // found last
+uintptr_t native_find_floor(PyThreadState *tstate);
+static inline uintptr_t
+native_floor(PyThreadState *tstate)
+{
+    return native_last.thread == tstate->id ? native_last.floor : native_find_floor(tstate);
+}
 // exit.c: the frame of `act` as an exit wants it; the interpreter is to go on there.
 void leave_executor(Activation *act);
 // The same for an activation that counts in root->inside. in_compiled: it was entered by compiled code (RUN_LOOP).
@@ -119,10 +136,8 @@ Executor *fitting_executor(PyThreadState *tstate, Frame *frame, Executor *ex);
 Executor *version_that_fits(Executor *newest, Frame *frame, int depth);
 // Runs a fitting executor for the frame of a generator. The value, when it stopped at YIELD_VALUE with
 // everything else in the frame (which stands there, the value not on its stack). NULL: left somewhere
-// else, as by enter_executor; *ended: it has come to returning None, its stack empty.
+// else, as by run_executor; *ended: it has come to returning None, its stack empty.
 PyObject *run_to_yield(PyThreadState *tstate, Frame *frame, Executor *ex, Consumer *consumer, bool *ended);
-// As enter_executor, but not from a callback. in_compiled: called by compiled code (RUN_LOOP).
-void run_executor(PyThreadState *tstate, Frame *frame, Executor *ex, bool in_compiled);
 // hook.c -> record.c: is the recording waiting for a loop of this frame; the loop has been left.
 bool record_waits_for(const Frame *frame);
 void record_loop_left(const Frame *frame);
@@ -159,20 +174,26 @@ void assume_forget(Executor *ex);                       // executor dies
 // it is retired. NULL with an exception. A side trace sets root to its tree's.
 Executor *executor_new(void);
 void executor_retire(Executor *ex);     // never enter again, unlink, drop when nobody is inside
-// Did another tool ask for events in some code that the tree runs? (Global events change the monitoring
-// version.)
+// May this tree be entered? It is valid, and no tool watches what runs in it. Three words tell whether the last
+// answer still holds: what else there is to know changes one of them. (Global events change the monitoring
+// version; lookers.c hears of those of one code object.)
+bool executor_look_again(PyThreadState *tstate, Executor *root);
 static inline bool
-executor_is_watched(const Executor *root)
+executor_may_run(PyThreadState *tstate, Executor *root)
 {
-    for (uint32_t i = 0; i < root->n_codes; i++) {
-        if (compat_watched_locally(root->codes[i])) {
-            return true;
-        }
-    }
-    return false;
+    return (root->good_epoch == jit.epoch && root->good_version == compat_monitoring_version(tstate)
+            && *jit.evaluator == NULL)
+           || executor_look_again(tstate, root);
 }
 // Retire what was invalidated; free what was retired and nobody can be inside of. Called by the
 // hook after compiled code was left; may run Python code (finalizers of what traces kept).
-void executor_sweep(void);
+void executor_sweep_now(void);
+static inline void
+executor_sweep(void)
+{
+    if (jit.to_sweep) {
+        executor_sweep_now();
+    }
+}
 
 #endif

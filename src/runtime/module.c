@@ -93,6 +93,7 @@ mod_set_param(PyObject *Py_UNUSED(module), PyObject *args)
     }
     *param_at(info) = number;
     jit.keep_text = jit.params.text != 0;
+    jit.watches_exits = jit.params.gc_exits != 0 || coverage_is_on;
     Py_RETURN_NONE;
 }
 
@@ -200,6 +201,8 @@ mod_enable(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
         return NULL;
     }
     generators_enable();
+    lookers_enable();
+    jit.evaluator = compat_other_evaluator();
     jit.enabled = true;
     Py_RETURN_NONE;
 }
@@ -212,6 +215,7 @@ mod_disable(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
     }
     jit.enabled = false;
     generators_disable();
+    lookers_disable();
     record_abort(ABORT_DISABLED);
     hook_disable();
     invalidate_disable();           // first: then nothing has to be taken out of the table
@@ -411,6 +415,8 @@ module_exec(PyObject *module)
         }
         jit.keep_text = jit.params.text != 0;
         coverage_init();
+        compat_learn_small_ints();
+        jit.watches_exits = coverage_is_on;
         jit.executors = PyList_New(0);
         jit.abort_log = PyDict_New();
         if (jit.executors == NULL || jit.abort_log == NULL) {

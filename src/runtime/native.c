@@ -19,25 +19,23 @@
 enum { C_UNITS = 4 };                   // of c_recursion_remaining that a native call stands for
 
 // Compiled code may use the upper half of the thread's C stack for calls; the rest is for what it calls.
+NativeFloor native_last = {UINT64_MAX, UINTPTR_MAX};
+
 uintptr_t
-native_floor(PyThreadState *tstate)
+native_find_floor(PyThreadState *tstate)
 {
-    static uint64_t thread;             // asked for last: its unique number
-    static uintptr_t floor;
-    if (thread != PyThreadState_GetID(tstate)) {
-        thread = PyThreadState_GetID(tstate);
-        pthread_attr_t attr;
-        void *low;
-        size_t size;
-        floor = UINTPTR_MAX;            // unknown: none
-        if (pthread_getattr_np(pthread_self(), &attr) == 0) {
-            if (pthread_attr_getstack(&attr, &low, &size) == 0) {
-                floor = (uintptr_t)low + size / 2;
-            }
-            pthread_attr_destroy(&attr);
+    pthread_attr_t attr;
+    void *low;
+    size_t size;
+    native_last.thread = tstate->id;
+    native_last.floor = UINTPTR_MAX;    // unknown: none
+    if (pthread_getattr_np(pthread_self(), &attr) == 0) {
+        if (pthread_attr_getstack(&attr, &low, &size) == 0) {
+            native_last.floor = (uintptr_t)low + size / 2;
         }
+        pthread_attr_destroy(&attr);
     }
-    return floor;
+    return native_last.floor;
 }
 
 // --- the call ---------------------------------------------------------------------------------
@@ -67,7 +65,7 @@ call(Activation *act, PyObject *function, void *entry, int64_t count)
     PyThreadState *tstate = act->tstate;
     Executor *ex = info_function_trace(entry, (PyFunctionObject *)function);
     Activation callee;
-    if (ex == NULL || !compat_push_call(&callee, act, function, (int)count, ex)) {
+    if (ex == NULL || !executor_may_run(tstate, ex) || !compat_push_call(&callee, act, function, (int)count)) {
         return compat_call_function(tstate, function, act->args + 1, (int)count);
     }
     callee.verdict = NULL;

@@ -44,6 +44,7 @@ leave_behind(PyObject *o)
         return;                         // out of memory: it stays alive
     }
     Py_DECREF(o);
+    jit.to_sweep = true;
 }
 
 void

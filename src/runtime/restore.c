@@ -15,55 +15,9 @@
 // when the trace is installed. Snapshots stay: side traces begin with them.
 #include "restore.h"
 #include "helpers.h"
-#include "record.h"
 
 // --- steps ------------------------------------------------------------------------------------
 
-typedef enum {
-    // 1. to: the object's number
-    MAKE_INT,            // a: the number
-    MAKE_FLOAT,          // a
-    MAKE_HOME_INT,       // the object in the outermost frame at byte offset b; if that is NULL, as MAKE_INT
-    MAKE_HOME_FLOAT,
-    MAKE_TUPLE,          // word: how long
-    MAKE_FUNCTION,       // a: code, b: globals
-    TUPLE_ITEM,          // to: which one, a: the item, b: number of the tuple
-    FUNCTION_CLOSURE,    // a: cells or None, b: number of the function
-    // 2. frame: which one
-    FRAME_IN_MEMORY,     // a: its address
-    FRAME_CUT,           // frames that exist beyond this one are undone
-    FRAME_LINK,          // a: a generator
-    FRAME_PUSH,          // a: a function
-    FRAME_IP,            // word: operand stack depth
-    FRAME_EXTRA,         // a: what goes into extras[]
-    // 3. frame, to: slot
-    SLOT_SET,            // a
-    SLOT_SET_NULL,
-    SLOT_SET_HOME,       // a: an object made by MAKE_HOME_*: nothing to do if it was there
-    // 4.
-    STORE_INDEX,         // to: a list or tuple iterator, a
-    STORE_WORD,          // to: an object, a, word: byte offset
-    STORE_RANGE,         // to: a range iterator, a: start, b: length
-    STORE_RANGE_START,   // to, a: start, b: end, word: what the difference is multiplied by
-    STORE_GLOBAL,        // to: a dictionary, a: name, b: value, which no reference goes to
-    // 5.
-    DROP,                // a
-    N_ACTIONS
-} Action;
-
-// How a value is handed over to its new holder.
-typedef enum {
-    HOLD_TAKE,           // with the trace's reference, or the one that it was made with
-    HOLD_NEW,            // with a new reference
-    // An object made by MAKE_HOME_*. If it was in memory, TAKE and NEW decide; if it was made, its first holder
-    // takes the reference that it was made with, and others get new ones.
-    HOLD_HOME = 2,
-    HOLD_HOME_NEW = 1,
-    HOLD_HOME_FIRST = 4,
-} Hold;
-
-// Sources: eight bytes each of the Activation, then constants, then objects made.
-enum { SOURCE_KONST = 1024, SOURCE_MADE = SOURCE_KONST + MAX_KONSTS };
 _Static_assert(sizeof(Activation) <= SOURCE_KONST * 8, "sources of values in the activation");
 _Static_assert(SOURCE_MADE + RESTORE_OBJECTS <= UINT16_MAX, "sources are 16 bits");
 
@@ -139,20 +93,22 @@ restore_check(const Executor *ex)
 
 typedef struct {
     const Executor *ex;
-    RestoreStep *step;                  // the next one
+    RestoreStep *step, *number;         // the next one; the same of those that make numbers
     uint16_t n_made, n_drops;
     bool held[RESTORE_OBJECTS];         // somebody has taken the reference that it is made with
+    RestoreStep *maker[RESTORE_OBJECTS];        // the step that makes it, if it is a number
     uint16_t source[MAX_INS];           // of a ref + 1; 0: none yet. Zero between programs.
     Ref made[RESTORE_OBJECTS];
+    RestoreStep steps[MAX_STEPS];       // all but numbers, which are put before them
 } Maker;
 
 static struct { Restore header; RestoreStep steps[MAX_STEPS]; } scratch;
 _Static_assert(offsetof(Restore, steps) == sizeof(Restore), "a program's steps follow its header");
 
 static RestoreStep *
-add(Maker *m, Action action)
+add(Maker *m, RestoreAction action)
 {
-    assert(m->step < scratch.header.steps + MAX_STEPS);
+    assert(m->step < m->steps + MAX_STEPS);
     *m->step = (RestoreStep){.action = (uint8_t)action};
     return m->step++;
 }
@@ -209,6 +165,7 @@ make(Maker *m, Ref ref)
     assert(number < RESTORE_OBJECTS);
     m->made[number] = ref;
     m->held[number] = false;
+    m->maker[number] = NULL;
     m->source[ref] = (uint16_t)(SOURCE_MADE + number + 1);
     if (ins->op == UOP_TUPLE_PACK) {
         make_items(m, ins, number);
@@ -219,12 +176,11 @@ make(Maker *m, Ref ref)
     else {
         bool is_int = ins->op == UOP_BOX_INT || ins->op == UOP_SLOT_BOX;
         assert(is_int || ins->op == UOP_BOX_FLOAT || ins->op == UOP_SLOT_BOX_FLOAT);
-        uint16_t value = source_of(m, ins->in[0]);
-        RestoreStep *box = add(m, is_home(ins) ? (is_int ? MAKE_HOME_INT : MAKE_HOME_FLOAT)
-                                               : (is_int ? MAKE_INT : MAKE_FLOAT));
-        box->to = number;
-        box->a = value;
-        box->b = is_home(ins) ? (uint16_t)ins->operand[0] : 0;
+        m->maker[number] = m->number;
+        *m->number++ = (RestoreStep){.action = is_int ? MAKE_INT : MAKE_FLOAT, .to = number,
+                                     .how = is_home(ins) ? NUMBER_HAS_HOME : 0,
+                                     .a = source_of(m, ins->in[0]),
+                                     .b = is_home(ins) ? (uint16_t)ins->operand[0] : 0};
     }
     return number;
 }
@@ -258,6 +214,24 @@ hold(Maker *m, RestoreStep *step, Ref ref, bool take)
     }
 }
 
+// The number's first holder is this slot: it goes there when the others are made, too. false: it has one, or is
+// more than a number.
+static bool
+put_number(Maker *m, const SnapEntry *e)
+{
+    uint16_t source = source_of(m, e->ref);
+    RestoreStep *step = source < SOURCE_MADE ? NULL : m->maker[source - SOURCE_MADE];
+    bool has_home = step != NULL && step->how & NUMBER_HAS_HOME;
+    if (step == NULL || m->held[source - SOURCE_MADE] || has_home != (e->how == SLOT_PARAM)) {
+        return false;
+    }
+    step->how |= NUMBER_PUT;
+    step->frame = e->frame;
+    step->b = (uint16_t)(compat_frame_slots_offset() + 8u * e->slot);
+    m->held[source - SOURCE_MADE] = true;
+    return true;
+}
+
 // All objects first: what is added later finds them made.
 static void
 make_objects(Maker *m, const Snapshot *snap)
@@ -285,6 +259,9 @@ make_frames(Maker *m, const Snapshot *snap)
 {
     const SnapFrame *frames = &m->ex->frames[snap->first_frame];
     bool cut = false;
+    if (snap->n_frames == 1) {
+        return;                         // restore_run() does that
+    }
     for (int k = 1; k < snap->n_frames; k++) {
         const SnapFrame *f = &frames[k];
         bool in_memory = !cut && f->memory != NO_REF;
@@ -301,9 +278,7 @@ make_frames(Maker *m, const Snapshot *snap)
     }
     for (int k = 0; k < snap->n_frames; k++) {
         if (frames[k].ip != NULL) {     // NULL: stands in memory as RUN_LOOP left it
-            RestoreStep *step = add(m, FRAME_IP);
-            step->frame = (uint8_t)k;
-            step->word = frames[k].depth;
+            add(m, FRAME_IP)->frame = (uint8_t)k;
         }
     }
     for (int k = 1; k < snap->n_frames; k++) {
@@ -320,10 +295,11 @@ set_slots(Maker *m, const Snapshot *snap, unsigned hows)
 {
     for (uint32_t i = 0; i < snap->count; i++) {
         const SnapEntry *e = &m->ex->entries[snap->first + i];
-        if (!(hows >> e->how & 1)) {
+        if (!(hows >> e->how & 1) || (e->how != SLOT_NULL && put_number(m, e))) {
             continue;
         }
-        RestoreStep *step = add(m, e->how == SLOT_NULL ? SLOT_SET_NULL : e->how == SLOT_PARAM ? SLOT_SET_HOME : SLOT_SET);
+        assert(e->how != SLOT_PARAM);
+        RestoreStep *step = add(m, e->how == SLOT_NULL ? SLOT_SET_NULL : SLOT_SET);
         step->frame = e->frame;
         step->to = e->slot;
         if (e->how != SLOT_NULL) {
@@ -341,7 +317,7 @@ do_stores(Maker *m, const Snapshot *snap)
             continue;
         }
         const Ins *ins = &m->ex->ins[e->slot];
-        Action action = ins->op == UOP_GLOBAL_STORE     ? STORE_GLOBAL
+        RestoreAction action = ins->op == UOP_GLOBAL_STORE     ? STORE_GLOBAL
                         : ins->op == UOP_ITER_SET_INDEX ? STORE_INDEX
                         : ins->op == UOP_ITER_SET_WORD  ? STORE_WORD
                         : ins->op == UOP_RANGE_SET      ? STORE_RANGE
@@ -374,11 +350,25 @@ add_drops(Maker *m, const Snapshot *snap)
     }
 }
 
+// Can restore_plain() run it?
 static bool
-leaves_loop(const Executor *ex, const Exit *exit)
+is_plain(const Restore *program)
 {
-    unsigned op = executor_left_op(ex, exit);
-    return (op == UOP_GUARD_IP || op == UOP_GUARD_VALID) && ex->snaps[exit->snap].n_frames > 1;
+    const RestoreStep *step = program->steps, *end = step + program->n_numbers;
+    if (program->n_frames != 1 || program->n_drops > 0 || program->n_numbers > PLAIN_NUMBERS) {
+        return false;
+    }
+    for (; step < end; step++) {
+        if (!(step->how & NUMBER_PUT) || step->a >= SOURCE_KONST) {
+            return false;
+        }
+    }
+    for (end = program->steps + program->n_steps; step < end; step++) {
+        if (step->action < SLOT_SET || step->action == STORE_GLOBAL || step->a >= SOURCE_MADE || step->b >= SOURCE_MADE) {
+            return false;
+        }
+    }
+    return true;
 }
 
 const Restore *
@@ -389,8 +379,10 @@ restore_make(Executor *ex, uint32_t n)
     Exit *exit = &ex->exits[n];
     const Snapshot *snap = &ex->snaps[exit->snap];
     const RefLoc *locs = ex->locs + exit->first_loc;
+    restore_keep_reserve();
     m->ex = ex;
-    m->step = scratch.header.steps;
+    m->step = m->steps;
+    m->number = scratch.header.steps;
     m->n_made = m->n_drops = 0;
     for (uint32_t i = 0; i < exit->n_locs; i++) {
         m->source[locs[i].ref] = (uint16_t)(source_of_loc(locs[i].loc) + 1);
@@ -408,12 +400,14 @@ restore_make(Executor *ex, uint32_t n)
     for (uint16_t k = 0; k < m->n_made; k++) {
         m->source[m->made[k]] = 0;
     }
-    size_t n_steps = (size_t)(m->step - scratch.header.steps);
-    scratch.header.n_steps = (uint16_t)n_steps;
-    scratch.header.n_made = m->n_made;
+    size_t n_numbers = (size_t)(m->number - scratch.header.steps), n_steps = (size_t)(m->step - m->steps);
+    memcpy(m->number, m->steps, n_steps * sizeof(RestoreStep));
+    n_steps += n_numbers;
+    scratch.header.n_numbers = (uint16_t)n_numbers;
+    scratch.header.n_steps = (uint16_t)(n_steps - m->n_drops);
     scratch.header.n_drops = m->n_drops;
     scratch.header.n_frames = snap->n_frames;
-    scratch.header.leaves_loop = leaves_loop(ex, exit);
+    scratch.header.is_plain = is_plain(&scratch.header);
     scratch.header.frames = &ex->frames[snap->first_frame];
     scratch.header.drop_ip = snap->drop_ip;
     size_t size = offsetof(Restore, steps) + n_steps * sizeof(RestoreStep);
@@ -431,20 +425,17 @@ restore_free(Executor *ex)
 
 // --- running it -------------------------------------------------------------------------------
 
-// Given up once, if an allocation fails while compiled code is left.
-static void *reserve;
-static bool reserve_used;
+void *restore_reserve;
 
 bool
 restore_use_reserve(void)
 {
-    if (reserve == NULL) {
+    if (restore_reserve == NULL) {
         return false;
     }
     PyErr_Clear();                      // the MemoryError
-    PyMem_RawFree(reserve);
-    reserve = NULL;
-    reserve_used = true;
+    PyMem_RawFree(restore_reserve);
+    restore_reserve = NULL;
     return true;
 }
 
@@ -454,11 +445,118 @@ restore_no_memory(void)
     Py_FatalError("jitpatch: out of memory while leaving compiled code");
 }
 
-void
-restore_keep_reserve(void)
+static inline uint64_t
+read_place(const Activation *act, const Konst *konsts, uint16_t source)
 {
-    if (reserve == NULL) {
-        reserve = PyMem_RawMalloc(1 << 16);
+    return source < SOURCE_KONST ? ((const uint64_t *)act)[source] : konsts[source - SOURCE_KONST].bits;
+}
+
+static inline PyObject **
+slot_of(Frame *frame, const RestoreStep *number)
+{
+    return (PyObject **)((char *)frame + number->b);
+}
+
+static PyObject *
+try_number(const RestoreStep *step, uint64_t bits)
+{
+    double v;
+    if (step->action == MAKE_INT) {
+        return PyLong_FromLongLong((int64_t)bits);
+    }
+    memcpy(&v, &bits, 8);
+    return PyFloat_FromDouble(v);
+}
+
+static __attribute__((noinline)) PyObject *
+need_number(const RestoreStep *step, uint64_t bits)
+{
+    PyObject *o = try_number(step, bits);
+    RESTORE_NEED(o, try_number(step, bits));
+    return o;
+}
+
+static inline PyObject *
+new_number(const RestoreStep *step, uint64_t bits)
+{
+    // Small ints are there already, one behind the other.
+    if (step->action == MAKE_INT && bits < (uint64_t)compat_small_ints.n) {
+        return (PyObject *)(compat_small_ints.first + bits);
+    }
+    return need_number(step, bits);
+}
+
+static inline void
+set_ip(Frame *frame, const SnapFrame *f)
+{
+    compat_frame_set_ip(frame, f->ip);
+    compat_frame_set_depth(frame, f->depth);
+}
+
+static inline void
+store(const RestoreStep *step, PyObject *to, int64_t a, int64_t b)
+{
+    help_range_iter *range = (help_range_iter *)to;
+    if (step->action == STORE_RANGE || step->action == STORE_RANGE_START) {
+        range->start = a;
+        range->len = step->action == STORE_RANGE ? b : (b - a) * step->word;
+    }
+    else if (step->action == STORE_INDEX) {
+        ((help_seq_iter *)to)->it_index = a;
+    }
+    else {
+        *(int64_t *)((char *)to + step->word) = a;
+    }
+}
+
+// Frames that exist in memory beyond what the snapshot says are undone (a push that failed half-way).
+static void
+cut_frames(PyThreadState *tstate, Frame *last)
+{
+    while (compat_current_frame(tstate) != last) {
+        Frame *frame = compat_current_frame(tstate);
+        if (compat_frame_is_generator(frame)) {
+            compat_generator_unlink(tstate, compat_generator_of(frame));
+        }
+        else {
+            compat_drop_pushed(tstate, frame);
+        }
+    }
+}
+
+void
+restore_plain(const Restore *program, const Executor *ex, Activation *act)
+{
+    PyObject *numbers[PLAIN_NUMBERS];
+    Frame *frame = act->frame;
+    unsigned n = program->n_numbers;
+    const RestoreStep *step = program->steps;
+    for (unsigned i = 0; i < n; i++) {
+        bool there = step[i].how & NUMBER_HAS_HOME && *slot_of(frame, &step[i]) != NULL;
+        numbers[i] = there ? NULL : new_number(&step[i], ((const uint64_t *)act)[step[i].a]);
+    }
+    if (compat_current_frame(act->tstate) != frame) {
+        cut_frames(act->tstate, frame);
+    }
+    set_ip(frame, program->frames);
+    for (unsigned i = 0; i < n; i++) {
+        if (numbers[i] != NULL) {
+            *slot_of(frame, &step[i]) = numbers[i];
+        }
+    }
+    for (const RestoreStep *end = step + program->n_steps; (step += n) < end; n = 1) {
+        uint64_t a = read_place(act, ex->konsts, step->a);
+        PyObject *o = (PyObject *)(uintptr_t)a;
+        if (step->action == SLOT_SET) {
+            compat_frame_slots(frame)[step->to] = step->how == HOLD_TAKE ? o : Py_NewRef(o);
+        }
+        else if (step->action == SLOT_SET_NULL) {
+            compat_frame_slots(frame)[step->to] = NULL;
+        }
+        else {
+            o = (PyObject *)(uintptr_t)read_place(act, ex->konsts, step->to);
+            store(step, o, (int64_t)a, (int64_t)read_place(act, ex->konsts, step->b));
+        }
     }
 }
 
@@ -467,17 +565,14 @@ typedef struct {
     const Konst *konsts;
     Frame **frames;
     PyObject **extras;
-    PyObject **made;
-    bool *was_there;                    // [made]: by MAKE_HOME_*
+    PyObject *made[RESTORE_OBJECTS];
+    bool was_there[RESTORE_OBJECTS];    // [made]: at home
 } Run;
 
 static inline uint64_t
 read_source(const Run *run, uint16_t source)
 {
-    if (source < SOURCE_KONST) {
-        return ((const uint64_t *)run->act)[source];
-    }
-    return source < SOURCE_MADE ? run->konsts[source - SOURCE_KONST].bits
+    return source < SOURCE_MADE ? read_place(run->act, run->konsts, source)
                                 : (uint64_t)(uintptr_t)run->made[source - SOURCE_MADE];
 }
 
@@ -502,130 +597,118 @@ handed_over(const Run *run, const RestoreStep *step)
     return with_new ? Py_NewRef(o) : o;
 }
 
-static PyObject *
-new_float(uint64_t bits)
+// The numbers of a program; behind them.
+static const RestoreStep *
+make_numbers(Run *run, const Restore *program)
 {
-    double v;
-    memcpy(&v, &bits, 8);
-    return PyFloat_FromDouble(v);
-}
-
-static PyObject *
-new_object(const Run *run, const RestoreStep *step)
-{
-    uint64_t a = step->action == MAKE_TUPLE ? 0 : read_source(run, step->a);
-    switch (step->action) {
-        case MAKE_TUPLE:
-            return PyTuple_New(step->word);
-        case MAKE_FUNCTION:
-            return compat_function_new((PyObject *)(uintptr_t)a, read_object(run, step->b));
-        case MAKE_FLOAT: case MAKE_HOME_FLOAT:
-            return new_float(a);
-        default:
-            return PyLong_FromLongLong((int64_t)a);
-    }
-}
-
-static void
-make_object(const Run *run, const RestoreStep *step)
-{
-    PyObject *o = NULL;
-    run->was_there[step->to] = false;
-    if (step->action == MAKE_HOME_INT || step->action == MAKE_HOME_FLOAT) {
-        o = *(PyObject **)((char *)run->act->frame + step->b);
+    const RestoreStep *step = program->steps, *end = step + program->n_numbers;
+    for (; step < end; step++) {
+        PyObject *o = step->how & NUMBER_HAS_HOME ? *slot_of(run->act->frame, step) : NULL;
         run->was_there[step->to] = o != NULL;
+        run->made[step->to] = o != NULL ? o : new_number(step, read_source(run, step->a));
     }
-    if (o == NULL) {
-        o = new_object(run, step);
-        RESTORE_NEED(o, new_object(run, step));
-    }
-    run->made[step->to] = o;
+    return end;
 }
 
 static void
-fill_object(const Run *run, const RestoreStep *step)
+put_numbers(const Run *run, const Restore *program)
 {
-    PyObject *o = handed_over(run, step);
-    if (step->action == TUPLE_ITEM) {
-        PyTuple_SET_ITEM(run->made[step->b], step->to, o);
-    }
-    else if (o != Py_None) {
-        ((PyFunctionObject *)run->made[step->b])->func_closure = o;
-    }
-}
-
-// Frames that exist in memory beyond what the snapshot says are undone (a push that failed half-way).
-static void
-cut_frames(PyThreadState *tstate, Frame *last)
-{
-    while (compat_current_frame(tstate) != last) {
-        Frame *frame = compat_current_frame(tstate);
-        if (compat_frame_is_generator(frame)) {
-            compat_generator_unlink(tstate, compat_generator_of(frame));
-        }
-        else {
-            compat_drop_pushed(tstate, frame);
+    const RestoreStep *step = program->steps, *end = step + program->n_numbers;
+    for (; step < end; step++) {
+        if (step->how & NUMBER_PUT && !run->was_there[step->to]) {
+            *slot_of(run->frames[step->frame], step) = run->made[step->to];
         }
     }
 }
 
+static PyObject *
+new_pack(const Run *run, const RestoreStep *step)
+{
+    return step->action == MAKE_TUPLE ? PyTuple_New(step->word)
+                                      : compat_function_new(read_object(run, step->a), read_object(run, step->b));
+}
+
 static void
-make_frame(const Run *run, const Restore *program, const RestoreStep *step)
+make_pack(Run *run, const RestoreStep *step)
+{
+    PyObject *o;
+    switch (step->action) {
+        case TUPLE_ITEM:
+            PyTuple_SET_ITEM(run->made[step->b], step->to, handed_over(run, step));
+            return;
+        case FUNCTION_CLOSURE:
+            o = handed_over(run, step);
+            ((PyFunctionObject *)run->made[step->b])->func_closure = o == Py_None ? NULL : o;
+            return;
+        default:
+            o = new_pack(run, step);
+            RESTORE_NEED(o, new_pack(run, step));
+            run->made[step->to] = o;
+    }
+}
+
+static Frame *
+push_frame(const Run *run, const RestoreStep *step, const SnapFrame *f)
+{
+    return compat_push_frame(run->act->tstate, read_object(run, step->a), run->frames[step->frame - 1], f->ip, f->depth);
+}
+
+static void
+do_frame(const Run *run, const Restore *program, const RestoreStep *step)
 {
     PyThreadState *tstate = run->act->tstate;
     Frame **frame = &run->frames[step->frame];
     const SnapFrame *f = &program->frames[step->frame];
-    PyObject *object = read_object(run, step->a);
-    if (step->action == FRAME_IN_MEMORY) {
-        *frame = (Frame *)(void *)object;
-    }
-    else if (step->action == FRAME_LINK) {
-        compat_generator_link(tstate, object);
-        *frame = compat_generator_frame(object);
-    }
-    else {
-        *frame = compat_push_frame(tstate, object, frame[-1], f->ip, f->depth);
-        RESTORE_NEED(*frame, compat_push_frame(tstate, object, frame[-1], f->ip, f->depth));
+    switch (step->action) {
+        case FRAME_IN_MEMORY:
+            *frame = (Frame *)(uintptr_t)read_source(run, step->a);
+            break;
+        case FRAME_CUT:
+            cut_frames(tstate, *frame);
+            break;
+        case FRAME_LINK:
+            compat_generator_link(tstate, read_object(run, step->a));
+            *frame = compat_generator_frame(read_object(run, step->a));
+            break;
+        case FRAME_PUSH:
+            *frame = push_frame(run, step, f);
+            RESTORE_NEED(*frame, push_frame(run, step, f));
+            break;
+        case FRAME_IP:
+            set_ip(*frame, f);
+            break;
+        case FRAME_EXTRA:
+            run->extras[step->frame] = handed_over(run, step);
+            break;
     }
 }
 
 static void
 do_store(const Run *run, const RestoreStep *step)
 {
-    PyObject *to = read_object(run, step->to);
-    int64_t a = (int64_t)read_source(run, step->a);
-    int64_t b = (int64_t)read_source(run, step->b);
-    help_range_iter *range = (help_range_iter *)to;
-    switch (step->action) {
-        case STORE_INDEX:
-            ((help_seq_iter *)to)->it_index = a;
-            break;
-        case STORE_WORD:
-            *(int64_t *)((char *)to + step->word) = a;
-            break;
-        case STORE_RANGE:
-            range->start = a;
-            range->len = b;
-            break;
-        case STORE_RANGE_START:
-            range->start = a;
-            range->len = (b - a) * step->word;
-            break;
-        case STORE_GLOBAL:
-            help_global_set(to, (PyObject *)(uintptr_t)a, (PyObject *)(uintptr_t)b);
-            break;
+    PyObject *to = read_object(run, step->to), *a = read_object(run, step->a);
+    if (step->action == STORE_GLOBAL) {
+        help_global_set(to, a, read_object(run, step->b));
+    }
+    else {
+        store(step, to, (int64_t)(intptr_t)a, (int64_t)read_source(run, step->b));
     }
 }
 
 // References that no slot takes are dropped while the innermost frame stands where it let them go.
 static void
-drop(const Restore *program, Frame *innermost, PyObject **objects)
+drop(const Run *run, const Restore *program)
 {
-    uint16_t n = program->n_drops;      // the program may be gone before the last one is
+    unsigned n = program->n_drops;      // the program may be gone before the last one is
+    PyObject *objects[n];
+    for (unsigned i = 0; i < n; i++) {
+        objects[i] = handed_over(run, &program->steps[program->n_steps + i]);
+    }
+    Frame *innermost = run->frames[program->n_frames - 1];
     _Py_CODEUNIT *ip = compat_frame_ip(innermost);
     compat_frame_set_ip(innermost, program->drop_ip);
     PyObject *pending = PyErr_GetRaisedException();
-    for (uint16_t i = 0; i < n; i++) {
+    for (unsigned i = 0; i < n; i++) {
         Py_DECREF(objects[i]);
     }
     PyErr_SetRaisedException(pending);
@@ -635,75 +718,58 @@ drop(const Restore *program, Frame *innermost, PyObject **objects)
 void
 restore_run(const Restore *program, const Executor *ex, Activation *act, Frame **frames, PyObject **extras)
 {
-    PyObject *made[program->n_made + 1], *drops[program->n_drops + 1];
-    bool was_there[program->n_made + 1];
-    Run run = {act, ex->konsts, frames, extras, made, was_there};
-    unsigned n_drops = 0;
+    Run run;                            // filled as far as the program goes
+    run.act = act;
+    run.konsts = ex->konsts;
+    run.frames = frames;
+    run.extras = extras;
     frames[0] = act->frame;
-    const RestoreStep *end = program->steps + program->n_steps;
-    for (const RestoreStep *step = program->steps; step < end; step++) {
-        switch ((Action)step->action) {
-            case MAKE_INT: case MAKE_FLOAT: case MAKE_HOME_INT: case MAKE_HOME_FLOAT: case MAKE_TUPLE:
-            case MAKE_FUNCTION:
-                make_object(&run, step);
-                break;
-            case TUPLE_ITEM: case FUNCTION_CLOSURE:
-                fill_object(&run, step);
-                break;
-            case FRAME_IN_MEMORY: case FRAME_LINK: case FRAME_PUSH:
-                make_frame(&run, program, step);
-                break;
-            case FRAME_CUT:
-                cut_frames(act->tstate, frames[step->frame]);
-                break;
-            case FRAME_IP:
-                compat_frame_set_ip(frames[step->frame], program->frames[step->frame].ip);
-                compat_frame_set_depth(frames[step->frame], step->word);
-                break;
-            case FRAME_EXTRA:
-                extras[step->frame] = handed_over(&run, step);
-                break;
-            case SLOT_SET:
-                compat_frame_slots(frames[step->frame])[step->to] = handed_over(&run, step);
-                break;
-            case SLOT_SET_NULL:
-                compat_frame_slots(frames[step->frame])[step->to] = NULL;
-                break;
-            case SLOT_SET_HOME:
-                if (!was_there[step->a - SOURCE_MADE]) {
-                    compat_frame_slots(frames[step->frame])[step->to] = handed_over(&run, step);
-                }
-                break;
-            case STORE_INDEX: case STORE_WORD: case STORE_RANGE: case STORE_RANGE_START: case STORE_GLOBAL:
-                do_store(&run, step);
-                break;
-            case DROP:
-                drops[n_drops++] = handed_over(&run, step);
-                break;
-            case N_ACTIONS:
-                Py_UNREACHABLE();
+    const RestoreStep *step = make_numbers(&run, program), *end = program->steps + program->n_steps;
+    for (; step < end && step->action <= FUNCTION_CLOSURE; step++) {
+        make_pack(&run, step);
+    }
+    if (program->n_frames == 1) {
+        if (compat_current_frame(act->tstate) != act->frame) {
+            cut_frames(act->tstate, act->frame);
+        }
+        assert(program->frames->ip != NULL);
+        set_ip(act->frame, program->frames);
+    }
+    for (; step < end && step->action <= FRAME_EXTRA; step++) {
+        do_frame(&run, program, step);
+    }
+    put_numbers(&run, program);
+    for (; step < end; step++) {
+        if (step->action == SLOT_SET) {
+            compat_frame_slots(frames[step->frame])[step->to] = handed_over(&run, step);
+        }
+        else if (step->action == SLOT_SET_NULL) {
+            compat_frame_slots(frames[step->frame])[step->to] = NULL;
+        }
+        else {
+            do_store(&run, step);
         }
     }
-    if (n_drops > 0) {
-        drop(program, frames[program->n_frames - 1], drops);
+    if (program->n_drops > 0) {
+        drop(&run, program);
     }
 }
 
 PyObject *
 restore_value(const Restore *program, const Executor *ex, Activation *act)
 {
-    PyObject *made[program->n_made + 1];
-    bool was_there[program->n_made + 1];
-    Run run = {act, ex->konsts, NULL, NULL, made, was_there};
-    for (const RestoreStep *step = program->steps;; step++) {
-        if (step->action < TUPLE_ITEM) {
-            make_object(&run, step);
-        }
-        else if (step->action <= FUNCTION_CLOSURE) {
-            fill_object(&run, step);
-        }
-        else if (step->action == SLOT_SET) {
-            return handed_over(&run, step);
-        }
+    Run run;
+    run.act = act;
+    run.konsts = ex->konsts;
+    const RestoreStep *step = make_numbers(&run, program), *end = program->steps + program->n_steps;
+    for (; step < end && step->action <= FUNCTION_CLOSURE; step++) {
+        make_pack(&run, step);
     }
+    if (step < end) {
+        assert(step->action == SLOT_SET);
+        return handed_over(&run, step);
+    }
+    for (step = program->steps; !(step->how & NUMBER_PUT); step++) {
+    }
+    return run.made[step->to];          // the entry is a number, which has no holder yet
 }

@@ -87,8 +87,8 @@ def main():
         import jitpatch
     for _, function, argument, first, options in PHASES:
         if on:
-            jitpatch.enable(**{"threshold": 20, "call_threshold": 10**9, "side_threshold": 10**9,
-                               "trial_starts": 0, **options})
+            jitpatch.enable(**{"threshold": 20, "call_threshold": 10**9, "side_threshold": 10**9, "sample": 0,
+                               **options})
         call(function, first, WARM_UP)
         call(function, argument, 10)
         os.getppid()

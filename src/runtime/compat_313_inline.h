@@ -1,0 +1,117 @@
+// compat_313_inline.h - what entering and leaving compiled code asks of CPython 3.13's structs each time, in
+// line. Included by compat.h alone, which says what each function does.
+//
+// Frames are not in CPython's public headers: CompatFrame has the fields looked at here, in their places
+// (compat_313_frames.c compares them with CPython's). Thread states and code objects are public.
+#ifndef JITPATCH_COMPAT_313_INLINE_H
+#define JITPATCH_COMPAT_313_INLINE_H
+
+#include <stddef.h>
+
+typedef struct {
+    PyObject *executable;
+    Frame *previous;
+    PyObject *func, *globals, *builtins, *locals, *frame_obj;
+    _Py_CODEUNIT *instr_ptr;
+    int stacktop;
+    uint16_t return_offset;
+    char owner;
+    PyObject *localsplus[1];
+} CompatFrame;
+
+enum { COMPAT_OWNER_GENERATOR = 1, COMPAT_OWNER_CSTACK = 3, COMPAT_EVENTS_MASK = 0xff };
+
+static inline CompatFrame *compat_view(Frame *frame) { return (CompatFrame *)(void *)frame; }
+
+static inline Frame *compat_current_frame(PyThreadState *tstate) { return tstate->current_frame; }
+static inline Frame *compat_frame_previous(Frame *frame) { return compat_view(frame)->previous; }
+static inline PyCodeObject *compat_frame_code(Frame *frame) { return (PyCodeObject *)compat_view(frame)->executable; }
+static inline PyObject *compat_frame_func(Frame *frame) { return compat_view(frame)->func; }
+static inline PyObject *compat_frame_globals(Frame *frame) { return compat_view(frame)->globals; }
+static inline PyObject *compat_frame_builtins(Frame *frame) { return compat_view(frame)->builtins; }
+static inline PyObject *compat_frame_locals(Frame *frame) { return compat_view(frame)->locals; }
+static inline PyObject **compat_frame_slots(Frame *frame) { return compat_view(frame)->localsplus; }
+static inline _Py_CODEUNIT *compat_frame_ip(Frame *frame) { return compat_view(frame)->instr_ptr; }
+static inline void compat_frame_set_ip(Frame *frame, _Py_CODEUNIT *ip) { compat_view(frame)->instr_ptr = ip; }
+static inline bool compat_frame_has_object(Frame *frame) { return compat_view(frame)->frame_obj != NULL; }
+
+static inline bool
+compat_frame_is_c_entry(Frame *frame)
+{
+    return compat_view(frame)->owner == COMPAT_OWNER_CSTACK;
+}
+
+static inline bool
+compat_frame_is_generator(Frame *frame)
+{
+    return compat_view(frame)->owner == COMPAT_OWNER_GENERATOR;
+}
+
+static inline _Py_CODEUNIT *
+compat_code_start(PyCodeObject *code)
+{
+    return (_Py_CODEUNIT *)(void *)code->co_code_adaptive;
+}
+
+static inline int compat_code_nlocalsplus(PyCodeObject *code) { return code->co_nlocalsplus; }
+
+static inline int
+compat_frame_depth(Frame *frame)
+{
+    int top = compat_view(frame)->stacktop;
+    return top < 0 ? -1 : top - compat_frame_code(frame)->co_nlocalsplus;
+}
+
+static inline bool compat_frame_is_saved(Frame *frame) { return compat_view(frame)->stacktop >= 0; }
+
+static inline void
+compat_frame_set_depth(Frame *frame, int depth)
+{
+    compat_view(frame)->stacktop = depth < 0 ? -1 : compat_frame_code(frame)->co_nlocalsplus + depth;
+}
+
+// What PyUnstable_Code_SetExtra makes; not in any header. compat_learn_extras() compares.
+typedef struct {
+    Py_ssize_t size;
+    void *extras[];
+} CompatExtras;
+
+extern bool compat_extras_are_known;
+
+static inline void *
+compat_get_extra(PyCodeObject *code, int index)
+{
+    const CompatExtras *extras = code->co_extra;
+    void *extra = NULL;
+    if (compat_extras_are_known) {
+        return extras != NULL && index < extras->size ? extras->extras[index] : NULL;
+    }
+    if (PyUnstable_Code_GetExtra((PyObject *)code, index, &extra) < 0) {
+        PyErr_Clear();
+    }
+    return extra;
+}
+
+static inline uint64_t
+compat_monitoring_version(PyThreadState *tstate)
+{
+    return tstate->eval_breaker & ~(uintptr_t)COMPAT_EVENTS_MASK;
+}
+
+static inline void
+compat_leave_callback(PyThreadState *tstate, CallbackState *saved)
+{
+    saved->tracing = tstate->tracing;
+    saved->what_event = tstate->what_event;
+    tstate->tracing = 0;
+    tstate->what_event = -1;
+}
+
+static inline void
+compat_reenter_callback(PyThreadState *tstate, const CallbackState *saved)
+{
+    tstate->tracing = saved->tracing;
+    tstate->what_event = saved->what_event;
+}
+
+#endif
