@@ -1,12 +1,13 @@
-"""Third-party packages of pyperformance's benchmarks, installed beside the interpreter, never into it.
+"""Third-party packages of the benchmarks, installed beside the interpreter, never into it.
 
-Each benchmark's pinned requirements go into a folder of their own (pip install --target), so that
+pyperformance's: each benchmark's pinned requirements go into a folder of their own (pip install --target), so that
 two benchmarks may ask for different versions and the interpreter, with the jitpatch installed in it,
 stays as it is. The folders reach the benchmark through PYTHONPATH, which pyperf hands to its workers.
 """
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 from measure import HERE, Side, last_line, note
 
 DEPENDENCIES = HERE / ".deps"
+PROGRAMS = HERE.parent / "build/env"
 COMMON = ("pyperf", "pyperformance")
 
 
@@ -72,3 +74,9 @@ def for_benchmark(side: Side, name: str, folder: Path) -> list[Path]:
     if arguments:
         folders.insert(0, _install(side, DEPENDENCIES / _tag(side) / name, arguments))
     return folders
+
+
+def for_programs(side: Side, requirements: Path) -> Path:
+    """What PYTHONPATH must hold to run programs/ on this side: one folder for all of them, made anew when a pin changes."""
+    digest = hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]
+    return _install(side, PROGRAMS / f"programs-{_tag(side)}-{digest}", ["-r", str(requirements)])

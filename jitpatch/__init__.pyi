@@ -82,7 +82,7 @@ def enable(
     max_versions: int = ...,
     max_sides: int = ...,
     max_age: int = ...,
-    trial_starts: int = ...,
+    sample: int = ...,
     code_limit: int = ...,
     text: bool | Literal[0, 1] = ...,
     stats: bool | Literal[0, 1] | str | PathLike[str] = ...,

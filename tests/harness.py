@@ -18,14 +18,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-# Thresholds count loop turns (or calls) before recording, and exits before a side trace.
+# Thresholds count iterations (or calls) before recording, and exits before a side trace. SAMPLE 0: all code is
+# counted from its first iteration on; else a sampler finds what is hot.
 MODES: dict[str, dict[str, str]] = {
-    "first": {"THRESHOLD": "1", "CALL_THRESHOLD": "1", "SIDE_THRESHOLD": "1"},
-    "second": {"THRESHOLD": "2", "CALL_THRESHOLD": "2", "SIDE_THRESHOLD": "2"},
-    "tenth": {"THRESHOLD": "10", "CALL_THRESHOLD": "8", "SIDE_THRESHOLD": "3"},
+    "first": {"SAMPLE": "0", "THRESHOLD": "1", "CALL_THRESHOLD": "1", "SIDE_THRESHOLD": "1"},
+    "second": {"SAMPLE": "0", "THRESHOLD": "2", "CALL_THRESHOLD": "2", "SIDE_THRESHOLD": "2"},
+    "tenth": {"SAMPLE": "0", "THRESHOLD": "10", "CALL_THRESHOLD": "8", "SIDE_THRESHOLD": "3"},
+    "counting": {"SAMPLE": "0"},
     "default": {},
 }
-DEFAULT_MODES = "first,second,default"
+DEFAULT_MODES = "first,second,counting,default"
 UNINSTALLED = Path(__file__).parent / "uninstalled"
 
 

@@ -7,7 +7,7 @@
 #include "coverage.h"
 #include "executor_life.h"
 #include "hook.h"
-#include "trial.h"
+#include "nominate.h"
 
 enum { FIRST_SIZE = 4 };
 
@@ -49,8 +49,8 @@ resize(CodeInfo *info, uint32_t size)
     return true;
 }
 
-static CodeInfo *
-info_of(PyCodeObject *code)
+CodeInfo *
+info_find(PyCodeObject *code)
 {
     if (last.code == code) {
         return last.info;
@@ -70,7 +70,7 @@ info_of(PyCodeObject *code)
 Anchor *
 anchor_find(PyCodeObject *code, int offset)
 {
-    CodeInfo *info = info_of(code);
+    CodeInfo *info = info_find(code);
     if (info == NULL) {
         return NULL;
     }
@@ -88,7 +88,7 @@ anchor_find(PyCodeObject *code, int offset)
 CodeInfo *
 info_need(PyCodeObject *code)
 {
-    CodeInfo *info = info_of(code);
+    CodeInfo *info = info_find(code);
     if (info != NULL) {
         return info;
     }
@@ -165,7 +165,7 @@ anchors_free(void *extra)
     for (uint32_t i = 0; i < info->size; i++) {
         free_traces(&info->anchors[i]);
     }
-    trial_forget(info);
+    nominate_forget(info);
     PyMem_Free(info->anchors);
     PyMem_Free(info->names_stored);
     PyMem_Free(info);
@@ -194,7 +194,7 @@ hook_install_root(PyCodeObject *code, int offset, Executor *ex)
     anchor->newest = (Executor *)Py_NewRef(ex);
     anchor->count = 0;
     jit.changes++;
-    trial_prepare(info_need(code));
+    nominate_refresh(info_need(code));
     return 0;
 }
 
@@ -314,17 +314,17 @@ hook_log_abort(PyCodeObject *code, int line, AbortReason reason, const char *wha
 static bool
 may_be_entered(const Anchor *anchor)
 {
-    return anchor->offset >= 0 && anchor->newest != NULL && !anchor->blacklisted;
+    return anchor->offset >= 0 && anchor->newest != NULL && !anchor->blacklisted && !anchor->resting;
 }
 
-static bool
-any_may_be_entered(const CodeInfo *info)
+uint8_t
+anchor_events_wanted(const CodeInfo *info)
 {
-    bool any = may_be_entered(&info->function);
-    for (uint32_t i = 0; i < info->size && !any; i++) {
-        any = may_be_entered(&info->anchors[i]);
+    uint8_t wanted = may_be_entered(&info->function) ? HEAR_STARTS : 0;
+    for (uint32_t i = 0; i < info->size; i++) {
+        wanted |= may_be_entered(&info->anchors[i]) ? HEAR_LOOPS : 0;
     }
-    return any;
+    return wanted;
 }
 
 void
@@ -332,14 +332,29 @@ hook_leave_alone(PyCodeObject *code, int offset)
 {
     Anchor *anchor = anchor_find(code, offset);
     if (anchor != NULL) {
-        anchor->blacklisted = true;
         CodeInfo *info = info_need(code);
-        info->has_traces = any_may_be_entered(info);
-        if (!info->has_traces) {
-            trial_stop(info);
-        }
+        anchor->resting = info->resting = true;
+        jit.changes++;
         hook_log_abort(code, PyCode_Addr2Line(code, key_offset(offset) * (int)sizeof(_Py_CODEUNIT)),
-                       ABORT_SHORT_RUNS, "");
+                       ABORT_DOES_NOT_PAY, "");
+        nominate_refresh(info);
+    }
+}
+
+void
+anchor_give_chance(CodeInfo *info, int offset)
+{
+    Anchor *anchor = offset < 0 ? &info->function : anchor_find(info->code, offset);
+    if (anchor != NULL && anchor->resting) {
+        anchor->resting = false;
+        jit.changes++;
+        uint8_t heard = info->heard;
+        if (heard) {                    // the event is switched off at this place
+            info->heard = 0;
+            hook_update_events(info);
+            info->heard = heard;
+            hook_update_events(info);
+        }
     }
 }
 

@@ -13,26 +13,23 @@ typedef struct {
     uint16_t aborts;            // recordings given up
     uint8_t left;               // recordings given up because their path left the loop
     bool blacklisted;           // never again
+    bool resting;               // its traces do not pay: not entered until it is nominated anew
     Executor *newest;           // its traces, chained by next_version (strong)
 } Anchor;
 
-// Does it pay to enter its traces from the interpreter? (trial.c)
-typedef enum { VERDICT_OPEN, VERDICT_PAYS, VERDICT_LOSES } Verdict;
+// What a code object reports while it is heard: its jumps, its starts.
+enum { HEAR_LOOPS = 1, HEAR_STARTS = 2 };
 
 // What we know of a code object.
 typedef struct CodeInfo {
     PyCodeObject *code;         // borrowed: it owns us
     Anchor function;            // where it starts: RESUME; offset -1 until it did once
-    uint32_t heard_until;       // function.count at which hook.c asks whether it is cold
-    uint64_t since;             // when it began to count for that, in ns; 0: it does not
-    bool has_traces;            // there was one, at least, that is not left alone
-    uint8_t verdict;            // Verdict
-    uint8_t losses;             // in a row
-    uint32_t next_chance;       // after a loss
-    struct Trial *trial;        // that is under way, or NULL
-    uint32_t starts;            // with traces, since they came or since the last trial
-    uint8_t trials;             // begun since then, and not ended
+    uint8_t heard;              // HEAR_*: what of it reports (nominate.c)
+    bool resting;               // some anchor of it rests
+    uint8_t vain;               // times it was heard in vain
+    uint64_t heard_at;          // the last sample that nominated it
     uint64_t checked;           // monitoring version for which nobody else watches everything
+    uint8_t switches;           // times that the C stack was switched in it, as far as that counts (switches.c)
     uint8_t *names_stored;      // made when first asked for (record_names.c)
     uint32_t used, size;        // loops; size is 0 or a power of two
     Anchor *anchors;            // open addressing by offset
@@ -47,6 +44,11 @@ bool anchor_is_plain_function(PyCodeObject *code);      // no generator, corouti
 void anchor_first_start(CodeInfo *info);        // a function is about to start, or to be called
 bool anchor_drop_invalid(PyCodeObject *code, int offset);       // true: there were some
 long anchor_count_versions(const Anchor *anchor);
+uint8_t anchor_events_wanted(const CodeInfo *info);      // HEAR_*: for traces that may be entered
+// The code was nominated again, at this loop head or (-1) at its start: what rests there may be tried anew.
+void anchor_give_chance(CodeInfo *info, int offset);
+// What this code object is known by, or NULL: nothing is made.
+CodeInfo *info_find(PyCodeObject *code);
 void anchors_free(void *info);                  // the code object dies, and its traces with it
 
 // The trace that this function is to be run by, or NULL (borrowed).

@@ -175,6 +175,14 @@ const void *compat_other_evaluator(void);
 const void *compat_local_tools(PyCodeObject *code, int *ours);
 // The same, quickly: what was found for all code is kept until the monitoring version changes.
 bool compat_watched_now(PyThreadState *tstate, PyCodeObject *code);
+// false: one of the interpreter's own code objects (behind __init__ of a class that was called, say), which lies in
+// read-only memory and never reports.
+bool compat_code_has_events(PyCodeObject *code);
+// Does a pending call wait for this thread?
+bool compat_has_request(PyThreadState *tstate);
+// Have `call` made at the next eval-breaker check of whichever thread runs. Needs no GIL and no thread state.
+// false: too many wait already.
+bool compat_add_pending_call(PyInterpreterState *interp, int (*call)(void *), void *arg);
 
 // --- objects ----------------------------------------------------------------------------------
 // Instance attributes kept inline after the object (3.13: inline values).
@@ -226,9 +234,24 @@ const EnumLayout *compat_enum_layout(void);
 size_t compat_zip_iterators(void);              // offset of zip's tuple of iterators; 0: not known
 uint32_t compat_function_version(PyObject *func);
 PyObject *compat_type_lookup(PyTypeObject *type, PyObject *name);   // borrowed, no error set
+// Looking any name up in the type runs no Python code: it and its bases have no keys but plain strs.
+bool compat_type_is_plain(PyTypeObject *type);
+// What super(cls, object).name finds for an object of (plain) type `type`; borrowed, or NULL.
+PyObject *compat_lookup_behind(PyTypeObject *type, PyObject *cls, PyObject *name);
+// Offset of a member of a builtin type, such as staticmethod's __func__; 0: it has none of this name.
+size_t compat_member_offset(PyTypeObject *type, const char *name);
+// Is it an instance's __dict__ whose values are in the instance? Then they are set without a word to the dict.
+bool compat_dict_shows_instance(PyObject *dict);
 bool compat_int_is_compact(PyObject *value);
 // A type version so that type watchers report the next change; 0 if none can be had.
 unsigned compat_assign_type_version(PyTypeObject *type);
+// From the call with true to that with false the evaluator stops the process with a message: whoever is at work
+// must not run Python code. Checked in debug builds only.
+#ifdef JITPATCH_DEBUG
+void compat_forbid_python(PyThreadState *tstate, bool forbidden);
+#else
+static inline void compat_forbid_python(PyThreadState *tstate, bool forbidden) { (void)tstate; (void)forbidden; }
+#endif
 
 // --- single bytecodes: compat_*_bytecodes.c ---------------------------------------------------
 // What a bytecode does for which the public headers have no function, with its exceptions.
@@ -255,7 +278,6 @@ PyObject *compat_super_attr_of(PyObject **args, int64_t count);
 PyObject *compat_super_lookup(PyObject *cls, PyObject *self, PyObject *name);   // of the real super
 // args: level, fromlist, __import__, name, globals, locals.
 PyObject *compat_import_name(PyObject **args, int64_t count);
-PyObject *compat_load_global(PyObject *globals, PyObject *builtins, PyObject *name);
 int compat_delete_global(PyObject *globals, PyObject *name);
 PyObject *compat_match_class(PyObject **args, int64_t count);   // subject, class, names, an int
 PyObject *compat_match_keys(PyObject *subject, PyObject *keys);

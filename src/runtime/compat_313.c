@@ -13,6 +13,8 @@
 // `monitors`: those have moved between patch releases.
 
 #include "compat_313.h"
+#include <stdio.h>
+#include <stdlib.h>
 
 // --- self-check -------------------------------------------------------------------------------
 
@@ -341,10 +343,38 @@ compat_other_tools(PyThreadState *tstate)
     return (tools & others) != 0;
 }
 
+#ifdef JITPATCH_DEBUG
+static struct { int depth; _PyFrameEvalFunction before; } forbidden;
+
+static PyObject *
+no_python_code(PyThreadState *Py_UNUSED(tstate), Frame *frame, int Py_UNUSED(throwflag))
+{
+    fprintf(stderr, "jitpatch: the recorder runs Python code: %s\n",
+            PyUnicode_AsUTF8(_PyFrame_GetCode(frame)->co_qualname));
+    abort();
+}
+
+void
+compat_forbid_python(PyThreadState *tstate, bool on)
+{
+    if (on && forbidden.depth++ == 0) {
+        forbidden.before = tstate->interp->eval_frame;
+        tstate->interp->eval_frame = no_python_code;
+    }
+    else if (!on && --forbidden.depth == 0) {
+        tstate->interp->eval_frame = forbidden.before;
+    }
+}
+#endif
+
 bool
 compat_evaluator_is_replaced(PyThreadState *tstate)
 {
-    return _PyInterpreterState_GetEvalFrameFunc(tstate->interp) != _PyEval_EvalFrameDefault;
+    _PyFrameEvalFunction now = _PyInterpreterState_GetEvalFrameFunc(tstate->interp);
+#ifdef JITPATCH_DEBUG
+    now = now == no_python_code ? forbidden.before == NULL ? _PyEval_EvalFrameDefault : forbidden.before : now;
+#endif
+    return now != _PyEval_EvalFrameDefault;
 }
 
 bool
@@ -391,6 +421,24 @@ compat_local_tools(PyCodeObject *code, int *ours)
 {
     *ours = 1 << PY_MONITORING_OPTIMIZER_ID;
     return code->_co_monitoring == NULL ? NULL : code->_co_monitoring->local_monitors.tools;
+}
+
+bool
+compat_code_has_events(PyCodeObject *code)
+{
+    return (code->co_flags & CO_NO_MONITORING_EVENTS) == 0;
+}
+
+bool
+compat_has_request(PyThreadState *tstate)
+{
+    return (tstate->eval_breaker & _PY_CALLS_TO_DO_BIT) != 0;
+}
+
+bool
+compat_add_pending_call(PyInterpreterState *interp, int (*call)(void *), void *arg)
+{
+    return _PyEval_AddPendingCall(interp, call, arg, 0) == _Py_ADD_PENDING_SUCCESS;
 }
 
 // --- extra slots of code objects --------------------------------------------------------------

@@ -10,7 +10,6 @@
 // Functions that put all values into a list before they begin (tuple, sorted, join) are called with
 // such a list.
 #include "hook.h"
-#include "trial.h"
 
 #include <math.h>
 
@@ -28,15 +27,8 @@ next_of(PyObject *generator, Consumer *consumer)
 static bool
 takes_generator(PyObject *const *args, Py_ssize_t n, Py_ssize_t wanted, PyObject *kwnames)
 {
-    return n == wanted && kwnames == NULL && PyGen_CheckExact(args[0]) && jit.enabled;
-}
-
-// Called when a consumer is done with the generator: `result`.
-static PyObject *
-taken(PyObject *generator, PyObject *result)
-{
-    trial_consumed(generator);
-    return result;
+    return n == wanted && kwnames == NULL && PyGen_CheckExact(args[0]) && jit.enabled
+        && generator_is_taken(args[0]);
 }
 
 // --- list, and what begins with one -------------------------------------------------------------
@@ -66,7 +58,7 @@ list_of(PyObject *generator)
     if (PyErr_Occurred()) {
         Py_CLEAR(consumer.object);
     }
-    return taken(generator, consumer.object);
+    return consumer.object;
 }
 
 static vectorcallfunc plain_list, plain_tuple, plain_set, plain_frozenset;
@@ -125,7 +117,7 @@ fill_set(PyObject *set, PyObject *generator)
     if (PyErr_Occurred()) {
         Py_CLEAR(consumer.object);
     }
-    return taken(generator, consumer.object);
+    return consumer.object;
 }
 
 static PyObject *
@@ -268,20 +260,20 @@ as_fast(PyCFunction function)
 static PyObject *
 builtin_sum(PyObject *module, PyObject *const *args, Py_ssize_t n, PyObject *kwnames)
 {
-    return takes_generator(args, n, 1, kwnames) ? taken(args[0], sum_of(args[0]))
+    return takes_generator(args, n, 1, kwnames) ? sum_of(args[0])
                                                 : as_fast(plain_sum)(module, args, n, kwnames);
 }
 
 static PyObject *
 builtin_any(PyObject *module, PyObject *arg)
 {
-    return takes_generator(&arg, 1, 1, NULL) ? taken(arg, first_that_is(arg, true)) : plain_any(module, arg);
+    return takes_generator(&arg, 1, 1, NULL) ? first_that_is(arg, true) : plain_any(module, arg);
 }
 
 static PyObject *
 builtin_all(PyObject *module, PyObject *arg)
 {
-    return takes_generator(&arg, 1, 1, NULL) ? taken(arg, first_that_is(arg, false)) : plain_all(module, arg);
+    return takes_generator(&arg, 1, 1, NULL) ? first_that_is(arg, false) : plain_all(module, arg);
 }
 
 static PyObject *

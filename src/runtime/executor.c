@@ -16,6 +16,7 @@
 
 #include "activation.h"
 #include "emit.h"
+#include "restore.h"
 #include "executor_life.h"
 #include "hook.h"
 
@@ -361,6 +362,7 @@ executor_sweep(void)
         executor_grow_old();
     }
     reap();
+    record_drop_leftovers();
 }
 
 // --- old age ----------------------------------------------------------------------------------
@@ -420,6 +422,7 @@ executor_free_memory(Executor *ex)
 {
     assert(ex->inside == 0);
     emit_free(ex);
+    restore_free(ex);
     PyMem_Free(ex->codes);
     PyMem_Free(ex->arrays);
     PyMem_Free(ex->recorded);

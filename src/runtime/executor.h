@@ -16,8 +16,11 @@ typedef struct {
     uint32_t retry;                     // count at which growing a side trace is tried next
     uint8_t *stub;                      // the exit stub
     Executor *side;                     // the side trace grown here, or NULL (strong)
-    const SnapEntry *yielded;           // a yield, and nothing is left to restore but this value
+    struct Restore *restore;            // its program (restore.h), once it was taken
+    bool yields;                        // nothing is left to restore but the value that is yielded
     bool ended;                         // the generator returns None, and nothing is left to restore
+    int32_t gain;                       // instructions spared from the entry to here in the first iteration,
+                                        // less what leaving here costs (policy.c)
 } Exit;
 
 // What a slot must be at LOOP_ENTRY: the contract between a root and traces that jump to it.
@@ -104,9 +107,13 @@ struct Executor {
     Phi *phis;
     Carry *jump;
     PyObject *keep;                     // list: objects the code refers to
+    uint64_t judge_from;                // root: `entered` from which entries are judged (policy.c)
+    int64_t score;                      // instructions spared by `judged` of them
+    uint8_t judged;
+    int32_t return_gain;                // instructions spared where its function returns
+    int32_t turn_gain, turn_cost;       // of one more iteration: instructions spared, and taken (policy.c)
     uint32_t n_sides;                   // root: side traces grown in its tree so far
-    uint32_t work;                      // bytecodes it stands for, from its root's start to its end
-    uint16_t sampled, short_runs;       // runs timed so far, and how many were too short to pay
+    uint8_t switched;                   // goes up with runs in which the C stack was switched, else down (root)
     _Py_CODEUNIT *start_ip;             // side: where its innermost frame starts
     bool unchecked;                     // side: begins behind unknown code, before any GUARD_VALID
     uint8_t at_same_place;              // side: how many of its parents in a row start there, too
@@ -130,6 +137,14 @@ executor_exit_ip(const Executor *ex, const Exit *exit)
 {
     const Snapshot *snap = &ex->snaps[exit->snap];
     return ex->frames[snap->first_frame + snap->n_frames - 1].ip;
+}
+
+// The instruction that an exit stands for. A forced exit is one more exit of the instruction after it.
+static inline unsigned
+executor_left_op(const Executor *ex, const Exit *exit)
+{
+    unsigned op = ex->ins[exit->ref].op;
+    return op == UOP_FORCED_EXIT ? ex->ins[exit->ref + 1].op : op;
 }
 
 // May unknown code have run before this exit, with no GUARD_VALID between?

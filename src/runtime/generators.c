@@ -13,7 +13,7 @@
 // A `for` loop of the interpreter's does not come by here (FOR_ITER_GEN), nor does send().
 #include "executor_life.h"
 #include "hook.h"
-#include "trial.h"
+#include "nominate.h"
 
 static iternextfunc interpreter_next;   // tp_iternext as CPython has it
 static PyInterpreterState *served;
@@ -56,21 +56,6 @@ trace_for(PyThreadState *tstate, Frame *frame, int consumer)
     return fitting_executor(tstate, frame, cache[i].ex);
 }
 
-// Compiled code for it is about to be entered: may it be? Asked for one value, that is a run of its code;
-// to a consumer, all values are.
-static bool
-may_enter(PyThreadState *tstate, CodeInfo *info, PyObject *generator, Frame *frame, bool consumed)
-{
-    if (trial_wanted(info) && (!consumed || compat_generator_is_new(generator))) {
-        trial_arrive(info, frame, compat_current_frame(tstate), consumed);
-    }
-    if (trial_refuses(info)) {
-        trial_needless_event();
-        return false;
-    }
-    return true;
-}
-
 static PyObject *
 resume(PyThreadState *tstate, PyObject *generator, Frame *frame, Executor *ex, Consumer *consumer)
 {
@@ -93,6 +78,34 @@ resume(PyThreadState *tstate, PyObject *generator, Frame *frame, Executor *ex, C
     return value;
 }
 
+// No sample has met its code, and no trace of it is there. Remembered by the code object's address.
+static bool
+generator_is_cold(Frame *frame)
+{
+    enum { REMEMBERED = 256 };
+    static struct { PyCodeObject *code; uint64_t changes; } cold[REMEMBERED];
+    if (!nominate_is_on()) {
+        return false;
+    }
+    PyCodeObject *code = compat_frame_code(frame);
+    size_t i = ((uintptr_t)code >> 5) % REMEMBERED;
+    if (cold[i].code == code && cold[i].changes == jit.changes) {
+        return true;
+    }
+    if (!nominate_is_cold(info_find(code))) {
+        return false;
+    }
+    cold[i].code = code;
+    cold[i].changes = jit.changes;
+    return true;
+}
+
+bool
+generator_is_taken(PyObject *generator)
+{
+    return compat_generator_waits(generator) && !generator_is_cold(compat_generator_frame(generator));
+}
+
 PyObject *
 generator_next(PyObject *generator, Consumer *consumer)
 {
@@ -101,20 +114,14 @@ generator_next(PyObject *generator, Consumer *consumer)
     if (!jit.enabled || tstate->interp != served || !compat_generator_may_run(tstate, generator)) {
         return interpreter_next(generator);
     }
+    if (generator_is_cold(frame)) {
+        return interpreter_next(generator);
+    }
     Executor *ex = trace_for(tstate, frame, consumer == NULL ? CONSUMER_NONE : consumer->kind);
     if (ex == NULL || compat_watched_now(tstate, compat_frame_code(frame))) {
         return interpreter_next(generator);
     }
-    PyCodeObject *code = compat_frame_code(frame);
-    CodeInfo *info = info_need(code);
-    bool enter = may_enter(tstate, info, generator, frame, consumer != NULL);
-    PyCodeObject *timed = trial_times(info, frame) ? (PyCodeObject *)Py_NewRef(code) : NULL;
-    PyObject *value = enter ? resume(tstate, generator, frame, ex, consumer) : interpreter_next(generator);
-    if (timed != NULL) {
-        trial_depart(info, frame, false);
-        Py_DECREF(timed);
-    }
-    return value;
+    return resume(tstate, generator, frame, ex, consumer);
 }
 
 static PyObject *

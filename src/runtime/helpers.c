@@ -2,6 +2,7 @@
 #include "helpers.h"
 #include "compat.h"
 #include "jit.h"
+#include "restore.h"
 #include <math.h>
 #include <errno.h>
 
@@ -58,9 +59,7 @@ PyObject *
 help_box_int(int64_t v)
 {
     PyObject *o = PyLong_FromLongLong(v);
-    if (o == NULL) {
-        Py_FatalError("jitpatch: out of memory at the start of a side trace");
-    }
+    RESTORE_NEED(o, PyLong_FromLongLong(v));
     return o;
 }
 
@@ -68,9 +67,7 @@ PyObject *
 help_box_float(double v)
 {
     PyObject *o = PyFloat_FromDouble(v);
-    if (o == NULL) {
-        Py_FatalError("jitpatch: out of memory at the start of a side trace");
-    }
+    RESTORE_NEED(o, PyFloat_FromDouble(v));
     return o;
 }
 
@@ -238,9 +235,7 @@ PyObject *
 help_tuple_or_die(Activation *act, int64_t count)
 {
     PyObject *tuple = help_tuple_from_args(act, count);
-    if (tuple == NULL) {
-        Py_FatalError("jitpatch: out of memory at the start of a side trace");
-    }
+    RESTORE_NEED(tuple, help_tuple_from_args(act, count));
     return tuple;
 }
 
@@ -347,6 +342,80 @@ help_str_join(Activation *act, int64_t count)
     return compat_str_join(act->args + 1, count);
 }
 
+// --- concatenation ----------------------------------------------------------------------------
+
+PyObject *
+help_str_append(PyObject *left, PyObject *right)
+{
+    PyUnicode_Append(&left, right);
+    return left;
+}
+
+static void
+copy_items(PyObject **to, PyObject *const *from, Py_ssize_t n)
+{
+    for (Py_ssize_t i = 0; i < n; i++) {
+        to[i] = Py_NewRef(from[i]);
+    }
+}
+
+// The result has room for its items and no more, as that of list + list has.
+PyObject *
+help_list_join(PyObject *left, PyObject *right)
+{
+    Py_ssize_t n = Py_SIZE(left), more = Py_SIZE(right);
+    if (Py_REFCNT(left) != 1 || n == 0 || left == right || more > PY_SSIZE_T_MAX / 8 - n) {
+        return PyNumber_Add(left, right);
+    }
+    PyListObject *result = (PyListObject *)PyList_New(0), *old = (PyListObject *)left;
+    PyObject **items = result == NULL ? NULL
+        : PyMem_Realloc(old->ob_item, (size_t)(n + more) * sizeof(PyObject *));
+    if (items == NULL) {
+        Py_XDECREF(result);
+        return PyErr_NoMemory();
+    }
+    copy_items(items + n, ((PyListObject *)right)->ob_item, more);
+    result->ob_item = items;
+    result->allocated = n + more;
+    Py_SET_SIZE(result, n + more);
+    old->ob_item = NULL;
+    old->allocated = 0;
+    Py_SET_SIZE(old, 0);
+    return (PyObject *)result;
+}
+
+// What is left of a tuple whose items have moved. A large one is given no length, so that letting it go does not
+// go through it; a small one keeps its length, which says in which list of free tuples its memory belongs.
+enum { SMALL_TUPLE = 20 };
+
+static void
+empty_tuple(PyObject *tuple)
+{
+    if (Py_SIZE(tuple) > SMALL_TUPLE) {
+        Py_SET_SIZE(tuple, 0);
+        return;
+    }
+    memset(((PyTupleObject *)tuple)->ob_item, 0, (size_t)Py_SIZE(tuple) * sizeof(PyObject *));
+}
+
+PyObject *
+help_tuple_join(PyObject *left, PyObject *right)
+{
+    Py_ssize_t n = Py_SIZE(left), more = Py_SIZE(right);
+    if (Py_REFCNT(left) != 1 || n == 0 || more == 0 || left == right || more > PY_SSIZE_T_MAX / 16 - n) {
+        return PyNumber_Add(left, right);
+    }
+    PyObject *result = PyTuple_New(n + more);
+    if (result == NULL) {
+        return NULL;
+    }
+    PyObject **items = ((PyTupleObject *)result)->ob_item, **old = ((PyTupleObject *)left)->ob_item;
+    memcpy(items, old, (size_t)n * sizeof(PyObject *));
+    copy_items(items + n, ((PyTupleObject *)right)->ob_item, more);
+    empty_tuple(left);
+    return result;
+}
+
 // --- names of modules -------------------------------------------------------------------------
 
 int
@@ -360,11 +429,8 @@ help_is_quiet(PyTypeObject *type)
 PyObject *
 help_global(PyObject *dict, PyObject *name)
 {
-    PyObject *value = PyDict_GetItemWithError(dict, name);
-    if (value == NULL) {
-        PyErr_Clear();
-    }
-    return value;
+    PyObject *value = NULL;             // no key is asked for its ==
+    return compat_dict_find(dict, name, &value) == LOOKUP_FOUND ? value : NULL;
 }
 
 // Needs no memory: the key is there.
@@ -372,7 +438,7 @@ void
 help_global_set(PyObject *dict, PyObject *name, PyObject *value)
 {
     if (PyDict_SetItem(dict, name, value) < 0) {
-        Py_FatalError("jitpatch: a module's variable could not be written");
+        restore_no_memory();
     }
 }
 
@@ -392,9 +458,7 @@ PyObject *
 help_function_or_die(PyObject *code, PyObject *globals, PyObject *closure)
 {
     PyObject *func = help_function(code, globals, closure);
-    if (func == NULL) {
-        Py_FatalError("jitpatch: out of memory at the start of a side trace");
-    }
+    RESTORE_NEED(func, help_function(code, globals, closure));
     return func;
 }
 

@@ -79,6 +79,11 @@ PyObject *help_box_float(double v);
 int64_t help_array_int(PyObject *array, int64_t index, int kind);
 int help_iter_failed(Activation *act);                      // 1: an exception is set and stays
 PyObject *help_str_join(Activation *act, int64_t count);
+// left + right, exact strings; the reference to left is used up, also if it fails.
+PyObject *help_str_append(PyObject *left, PyObject *right);
+// left + right, exact lists or exact tuples: a new object. Items of a left with no other reference are moved.
+PyObject *help_list_join(PyObject *left, PyObject *right);
+PyObject *help_tuple_join(PyObject *left, PyObject *right);
 
 // A frame, as far as templates look into one (compat_313_generators.c compares), and the state of the
 // generator that it is in.

@@ -1,22 +1,27 @@
 // hook.c - where the interpreter enters us: sys.monitoring events under OPTIMIZER_ID.
 //
-// JUMP comes before every loop turn of interpreted code: it counts, enters the loop's executor,
-// or starts a recording. INSTRUCTION comes while a recording is under way, for the code objects
-// it asked for, and goes to the recorder. Callbacks are C functions and never raise.
+// JUMP comes before each iteration of a loop: it counts, enters the loop's executor, or starts a
+// recording. PY_START comes when a function starts and does the same for it. INSTRUCTION comes while a
+// recording is under way, for the code objects it asked for, and goes to the recorder. Callbacks are C
+// functions and never raise; what is not meant for us (an event that a C extension fires for an object
+// that is no code object, say) is passed over.
 //
-// PY_START comes when a function starts: it counts, too, enters the function's trace, or has one
-// recorded. PY_RETURN and PY_YIELD come for code objects whose runs are being timed (trial.c).
+// JUMP and PY_START are local events of the code objects that nominate.c hears: all other code runs as
+// without the JIT. With option sample=0 they are global, and every iteration and call is counted from the
+// first on.
 //
 // Counters and traces are in anchors.c. A jump that is of no use to us (forward, or to a loop given up for good)
 // answers DISABLE and costs nothing from then on.
 //
 // In a callback tstate->current_frame is the running frame with its stack saved; what the
-// callback leaves in instr_ptr and stack is where the interpreter goes on (design.md 2).
+// callback leaves in instr_ptr and stack is where the interpreter goes on.
 
 #include "anchors.h"
 #include "executor_life.h"
 #include "hook.h"
-#include "trial.h"
+#include "nominate.h"
+#include "policy.h"
+#include "sampler.h"
 
 #include <stddef.h>
 
@@ -65,84 +70,6 @@ enter(PyThreadState *tstate, Frame *frame, Executor *ex)
     return jit.stats.entered != entered;
 }
 
-// --- when to listen ---------------------------------------------------------------------------
-//
-// An event costs an interpreted call 20 to 40 ns. So a function that starts is heard for some
-// calls. If they take too long it is cold, and starts unheard until all events are switched on
-// again, which is done less and less often.
-
-enum { HEARD_CALLS = 64, COLD_NS = HEARD_CALLS * 4000, FIRST_PAUSE_MS = 100, LONGEST_PAUSE_MS = 10000 };
-
-static struct {
-    uint64_t end;               // of the pause that there is, in ns
-    uint64_t length;            // of it, in ms
-    bool any;                   // some function starts unheard
-    unsigned turns;             // loop turns since the clock was last looked at
-} quiet;
-
-static uint64_t
-cpu_ns(void)
-{
-    return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
-}
-
-static void
-end_pause(uint64_t now)
-{
-    if (quiet.end == 0) {
-        quiet.length = FIRST_PAUSE_MS;
-        quiet.end = now + quiet.length * 1000000;
-    }
-    if (!quiet.any || now < quiet.end || jit.recorder != NULL || !hook.installed) {
-        return;
-    }
-    quiet.any = false;
-    quiet.length = quiet.length * 3 < LONGEST_PAUSE_MS ? quiet.length * 3 : LONGEST_PAUSE_MS;
-    quiet.end = now + quiet.length * 1000000;
-    if (!compat_other_tools(PyThreadState_GET())) {     // theirs would be switched on, too
-        PyObject *exc = PyErr_GetRaisedException();
-        Py_XDECREF(PyObject_CallMethod(jit.monitoring, "restart_events", NULL));
-        PyErr_Clear();
-        PyErr_SetRaisedException(exc);
-        trial_new_chance();
-    }
-}
-
-void
-hook_listen_later(void)
-{
-    quiet.any = true;
-}
-
-void
-hook_look_at_clock(void)
-{
-    if (quiet.any) {
-        end_pause(cpu_ns());
-    }
-}
-
-// It begins to be heard, or has been for HEARD_CALLS. true: the function is cold.
-static bool
-is_cold(CodeInfo *info)
-{
-    uint64_t now = cpu_ns();
-    if (info->since == 0) {
-        info->since = now;
-        info->heard_until = info->function.count + HEARD_CALLS;
-        end_pause(now);
-        return false;
-    }
-    if (now - info->since <= COLD_NS) {
-        info->heard_until = UINT32_MAX;       // hot: heard until it is recorded
-        return false;
-    }
-    info->since = 0;
-    info->heard_until = 0;
-    quiet.any = true;
-    return true;
-}
-
 // Does a debugger, profiler or other tool watch this code?
 static bool
 is_observed(PyThreadState *tstate, CodeInfo *info)
@@ -158,56 +85,17 @@ is_observed(PyThreadState *tstate, CodeInfo *info)
     return false;
 }
 
-// What a trial times: a run from its start on or, where starts are not heard, from its first turn on.
-static void
-run_begins(CodeInfo *info, bool has_started)
-{
-    Frame *frame = compat_current_frame(PyThreadState_GET());
-    if (frame != NULL && !compat_frame_is_c_entry(frame) && compat_frame_code(frame) == info->code
-        && (has_started || !trial_times(info, frame))) {
-        trial_arrive(info, frame, compat_frame_previous(frame), false);
-    }
-}
-
-// Compiled code has been left: with the function's result, or an exception that nothing handles there?
-static void
-run_may_be_over(CodeInfo *info, Frame *frame)
-{
-    if (trial_times(info, frame)) {
-        ptrdiff_t offset = compat_frame_ip(frame) - compat_code_start(info->code);
-        if (offset < 0 || offset >= Py_SIZE(info->code)) {
-            trial_depart(info, frame, false);
-        }
-    }
-}
-
 // A backward jump to `to` is about to be taken. true: never tell us again.
 static bool
 loop_turn(PyCodeObject *code, int to)
 {
     Anchor *anchor = anchor_need(code, to);
-    if (anchor == NULL || anchor->blacklisted) {
+    if (anchor == NULL || anchor->blacklisted || anchor->resting) {
         return anchor != NULL;
     }
     // The usual turn of a cold loop ends here.
     if (anchor->newest == NULL && ++anchor->count < anchor->threshold) {
         return false;
-    }
-    if (anchor->newest != NULL) {
-        CodeInfo *info = info_need(code);
-        if (trial_lost(info)) {
-            return true;
-        }
-        if (trial_wanted(info) && (code->co_flags & CO_OPTIMIZED) != 0) {
-            run_begins(info, false);
-        }
-        if (trial_refuses(info)) {
-            trial_needless_event();
-            return false;
-        }
-    }
-    if ((++quiet.turns & 63) == 0) {
-        hook_look_at_clock();
     }
     if (jit.recorder != NULL && is_watched(code)
         && !record_waits_for(compat_current_frame(PyThreadState_GET()))) {
@@ -237,7 +125,6 @@ loop_turn(PyCodeObject *code, int to)
     if (anchor->newest != NULL) {
         if (enter(tstate, frame, anchor->newest)) {
             record_loop_left(frame);
-            run_may_be_over(info_need(code), frame);
             return false;
         }
         // None of its traces is for this frame (another module's globals, say): as if there were
@@ -248,7 +135,7 @@ loop_turn(PyCodeObject *code, int to)
             return false;
         }
     }
-    if (jit.recorder != NULL || record_start_root(tstate, frame, code, to) < 0) {
+    if (jit.recorder != NULL || !policy_may_compile() || record_start_root(tstate, frame, code, to) < 0) {
         // Busy with another loop, or not now: soon again.
         anchor = anchor_need(code, to);
         if (anchor != NULL && anchor->count >= anchor->threshold) {
@@ -267,13 +154,10 @@ function_start(CodeInfo *info)
 {
     Anchor *anchor = &info->function;
     PyCodeObject *code = info->code;
-    if (trial_lost(info)) {
-        return true;
-    }
     PyThreadState *tstate = PyThreadState_GET();
     Frame *frame = compat_current_frame(tstate);
-    if (anchor->blacklisted) {
-        return !trial_wanted(info) || !anchor_is_plain_function(code);
+    if (anchor->blacklisted || anchor->resting) {
+        return true;
     }
     // Somebody may call the callback who is not the interpreter.
     if (frame == NULL || compat_frame_is_c_entry(frame) || compat_frame_code(frame) != code
@@ -292,36 +176,47 @@ function_start(CodeInfo *info)
         return false;
     }
     if (anchor->newest != NULL) {
-        if (trial_refuses(info)) {
-            return false;
-        }
         if (enter(tstate, frame, anchor->newest)) {
-            run_may_be_over(info, frame);
-            return anchor->blacklisted;
+            return anchor->blacklisted || anchor->resting;
         }
         // No trace of it is for this frame's globals.
         if (anchor_count_versions(anchor) >= jit.params.max_versions || ++anchor->count < anchor->threshold) {
             return false;
         }
     }
-    info->since = 0;            // if it comes to nothing, heard again
-    info->heard_until = 0;
-    if (jit.recorder != NULL || record_start_function(tstate, frame, code, anchor->offset) < 0) {
+    if (jit.recorder != NULL || !policy_may_compile()
+        || record_start_function(tstate, frame, code, anchor->offset) < 0) {
         anchor->count = anchor->threshold > RETRY_TURNS ? anchor->threshold - RETRY_TURNS : 0;
         PyErr_Clear();
     }
     return false;
 }
 
+// The code object of an event; NULL: the event is not for us.
+static PyCodeObject *
+code_of(PyObject *const *args, Py_ssize_t nargs, Py_ssize_t wanted)
+{
+    return nargs == wanted && PyCode_Check(args[0]) ? (PyCodeObject *)args[0] : NULL;
+}
+
+// An offset in bytes as one in code units; -1: it is none in `code`.
+static int
+unit_of(const PyCodeObject *code, PyObject *offset)
+{
+    if (!PyLong_CheckExact(offset) || !PyUnstable_Long_IsCompact((PyLongObject *)offset)) {
+        return -1;
+    }
+    Py_ssize_t bytes = PyUnstable_Long_CompactValue((PyLongObject *)offset);
+    Py_ssize_t unit = bytes / (Py_ssize_t)sizeof(_Py_CODEUNIT);
+    return bytes >= 0 && unit < Py_SIZE(code) ? (int)unit : -1;
+}
+
 // PY_START(code, offset): offset in bytes.
 static PyObject *
 on_start(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_t nargs)
 {
-    if (nargs != 2 || !PyCode_Check(args[0])) {
-        PyErr_SetString(PyExc_TypeError, "expected code, offset");
-        return NULL;
-    }
-    CodeInfo *info = jit.enabled ? info_need((PyCodeObject *)args[0]) : NULL;
+    PyCodeObject *code = code_of(args, nargs, 2);
+    CodeInfo *info = jit.enabled && code != NULL ? info_need(code) : NULL;
     if (info == NULL) {
         Py_RETURN_NONE;
     }
@@ -329,13 +224,10 @@ on_start(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_t nargs)
     if (function->offset < 0) {
         anchor_first_start(info);
     }
-    if (trial_wanted(info) && anchor_is_plain_function(info->code)) {
-        run_begins(info, true);
-    }
     // The usual start of an interpreted function ends here.
     if (function->newest == NULL && !function->blacklisted
         && ++function->count < function->threshold) {
-        return Py_NewRef(function->count >= info->heard_until && is_cold(info) ? hook.disable : Py_None);
+        Py_RETURN_NONE;
     }
     return Py_NewRef(function_start(info) ? hook.disable : Py_None);
 }
@@ -355,18 +247,17 @@ hook_resumed(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int *key)
             return NULL;
         }
     }
-    CodeInfo *info = info_need(code);
-    if (anchor->newest != NULL && !anchor->blacklisted && !trial_lost(info)) {
+    if (anchor->newest != NULL && !anchor->blacklisted && !anchor->resting) {
         return anchor->newest;
     }
-    if (anchor->blacklisted || trial_lost(info)) {
+    if (anchor->blacklisted || anchor->resting) {
         *key = -1;
         return NULL;
     }
     if (++anchor->count < anchor->threshold || compat_watched_by_others(tstate, code)) {
         return NULL;
     }
-    if (jit.recorder != NULL || record_start_resumed(tstate, frame, code, *key) < 0) {
+    if (jit.recorder != NULL || !policy_may_compile() || record_start_resumed(tstate, frame, code, *key) < 0) {
         anchor->count = anchor->threshold > RETRY_TURNS ? anchor->threshold - RETRY_TURNS : 0;
         PyErr_Clear();
     }
@@ -377,51 +268,31 @@ hook_resumed(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int *key)
 static PyObject *
 on_jump(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_t nargs)
 {
-    if (nargs != 3 || !PyCode_Check(args[0])) {
-        PyErr_SetString(PyExc_TypeError, "expected code, from, to");
-        return NULL;
-    }
-    long from = PyLong_AsLong(args[1]), to = PyLong_AsLong(args[2]);
-    if (to > from) {
-        return Py_NewRef(hook.disable);
-    }
+    PyCodeObject *code = code_of(args, nargs, 3);
+    int from = code == NULL ? -1 : unit_of(code, args[1]);
+    int to = from < 0 ? -1 : unit_of(code, args[2]);
     if (!jit.enabled || to < 0) {
         Py_RETURN_NONE;
     }
-    bool useless = loop_turn((PyCodeObject *)args[0], (int)(to / (long)sizeof(_Py_CODEUNIT)));
-    return Py_NewRef(useless ? hook.disable : Py_None);
+    return Py_NewRef(to > from || loop_turn(code, to) ? hook.disable : Py_None);
 }
 
 // INSTRUCTION(code, offset): offset in bytes.
 static PyObject *
 on_instruction(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_t nargs)
 {
-    if (nargs != 2 || !PyCode_Check(args[0])) {
-        PyErr_SetString(PyExc_TypeError, "expected code, offset");
-        return NULL;
-    }
-    PyCodeObject *code = (PyCodeObject *)args[0];
-    int offset = (int)(PyLong_AsLong(args[1]) / (long)sizeof(_Py_CODEUNIT));
+    PyCodeObject *code = code_of(args, nargs, 2);
+    int offset = code == NULL ? -1 : unit_of(code, args[1]);
     PyThreadState *tstate = PyThreadState_GET();
     Frame *frame = compat_current_frame(tstate);
-    if (jit.recorder != NULL && frame != NULL && !compat_frame_is_c_entry(frame)
-        && compat_frame_code(frame) == code && !compat_after_prefix(code, offset)) {
+    if (jit.recorder != NULL && offset >= 0 && frame != NULL && !compat_frame_is_c_entry(frame)
+        && compat_frame_code(frame) == code && compat_frame_ip(frame) == compat_code_start(code) + offset
+        && !compat_after_prefix(code, offset)) {
         PyObject *exc = PyErr_GetRaisedException();
         record_instruction(tstate, frame, code, offset);
         PyErr_SetRaisedException(exc);
+        record_drop_leftovers();
     }
-    Py_RETURN_NONE;
-}
-
-// PY_RETURN(code, offset, value), PY_YIELD(code, offset, value)
-static PyObject *
-on_end(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_t nargs)
-{
-    if (nargs < 1 || !PyCode_Check(args[0])) {
-        PyErr_SetString(PyExc_TypeError, "expected code, offset, value");
-        return NULL;
-    }
-    trial_depart(info_need((PyCodeObject *)args[0]), compat_current_frame(PyThreadState_GET()), true);
     Py_RETURN_NONE;
 }
 
@@ -435,20 +306,30 @@ set_local_events(PyCodeObject *code, int events)
     return done == NULL ? -1 : 0;
 }
 
+// What the code object is to report: to the recorder, and what nominate.c hears.
 static int
 events_of(PyCodeObject *code)
 {
     const CodeInfo *info = info_need(code);
-    return (is_watched(code) ? EVENT(INSTRUCTION) : 0)
-           | (info != NULL && info->trial != NULL ? EVENT(PY_RETURN) | EVENT(PY_YIELD) : 0);
+    uint8_t heard = info == NULL ? 0 : info->heard;
+    return (is_watched(code) ? EVENT(INSTRUCTION) : 0) | (heard & HEAR_LOOPS ? EVENT(JUMP) : 0)
+           | (heard & HEAR_STARTS ? EVENT(PY_START) : 0);
 }
 
 void
-hook_report_ends(PyCodeObject *code)
+hook_update_events(CodeInfo *info)
 {
     PyObject *exc = PyErr_GetRaisedException();
-    set_local_events(code, events_of(code));
+    if (hook.installed) {
+        set_local_events(info->code, events_of(info->code));
+    }
     PyErr_SetRaisedException(exc);
+}
+
+bool
+hook_is_recording(PyCodeObject *code)
+{
+    return is_watched(code);
 }
 
 int
@@ -492,7 +373,6 @@ hook_unwatch_all(void)
 static PyMethodDef callbacks[] = {
     {"on_jump", (PyCFunction)(void (*)(void))on_jump, METH_FASTCALL, NULL},
     {"on_start", (PyCFunction)(void (*)(void))on_start, METH_FASTCALL, NULL},
-    {"on_end", (PyCFunction)(void (*)(void))on_end, METH_FASTCALL, NULL},
     {"on_instruction", (PyCFunction)(void (*)(void))on_instruction, METH_FASTCALL, NULL},
     {NULL, NULL, 0, NULL},
 };
@@ -554,10 +434,6 @@ give_up_tool_id(void)
     PyErr_Clear();
     register_callback(NULL, EVENT(INSTRUCTION));
     PyErr_Clear();
-    register_callback(NULL, EVENT(PY_RETURN));
-    PyErr_Clear();
-    register_callback(NULL, EVENT(PY_YIELD));
-    PyErr_Clear();
     Py_XDECREF(PyObject_CallMethod(jit.monitoring, "free_tool_id", "i", OPTIMIZER_ID));
     PyErr_Clear();
     PyErr_SetRaisedException(exc);
@@ -605,6 +481,19 @@ load_api(void)
     return 0;
 }
 
+// Who asks for a low threshold wants code compiled at that iteration, not at some sample behind it.
+enum {
+#define PARAM(name, value, least, most, help) DEFAULT_##name = value,
+#include "params.def"
+#undef PARAM
+};
+
+static bool
+wants_sampler(void)
+{
+    return jit.params.sample == 2 || (jit.params.sample == 1 && jit.params.threshold >= DEFAULT_threshold);
+}
+
 int
 hook_enable(void)
 {
@@ -616,9 +505,7 @@ hook_enable(void)
     }
     if (register_callback(&callbacks[0], EVENT(JUMP)) < 0
         || register_callback(&callbacks[1], EVENT(PY_START)) < 0
-        || register_callback(&callbacks[2], EVENT(PY_RETURN)) < 0
-        || register_callback(&callbacks[2], EVENT(PY_YIELD)) < 0
-        || register_callback(&callbacks[3], EVENT(INSTRUCTION)) < 0
+        || register_callback(&callbacks[2], EVENT(INSTRUCTION)) < 0
         || set_events(EVENT(JUMP) | EVENT(PY_START)) < 0) {
         give_up_tool_id();
         return -1;
@@ -630,6 +517,13 @@ hook_enable(void)
         return -1;
     }
     hook.installed = true;
+    policy_begin();
+    nominate_switch(wants_sampler() && sampler_start(nominate_sample));
+    // Those were for the check only, if there is a sampler.
+    if (nominate_is_on() && set_events(0) < 0) {
+        hook_disable();
+        return -1;
+    }
     return 0;
 }
 
@@ -639,11 +533,12 @@ hook_disable(void)
     if (!hook.installed) {
         return;
     }
-    hook.installed = false;
-    bool ours = still_ours();
-    trial_stop_all();
+    sampler_stop();
+    nominate_forget_all();
+    nominate_switch(false);
     hook_unwatch_all();
-    if (ours) {
+    hook.installed = false;
+    if (still_ours()) {
         give_up_tool_id();
     }
 }

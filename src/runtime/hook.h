@@ -8,12 +8,11 @@
 int hook_enable(void);
 // Give them back. Compiled code that is running goes on until its next check.
 void hook_disable(void);
-// Now and then, from anywhere outside of compiled code: is it time to listen to cold functions again?
-void hook_look_at_clock(void);
-// Something has been left alone for now: all events are to be switched on again in time.
-void hook_listen_later(void);
-// Runs of this code object (NULL: of none any more) are timed: have it reported when they end.
-void hook_report_ends(PyCodeObject *code);
+// The code object's events as nominate.c and the recorder want them now.
+struct CodeInfo;
+void hook_update_events(struct CodeInfo *info);
+// Is the code object on the path of the recording under way?
+bool hook_is_recording(PyCodeObject *code);
 // Take a root trace out of its loop's chain (drops the chain's reference).
 void hook_uninstall_root(Executor *ex);
 
@@ -28,6 +27,8 @@ void generators_enable(void);
 void generators_disable(void);
 // The next value of a generator as tp_iternext returns it. A trace may hand values to the consumer
 // instead of returning them; NULL: there is none.
+// Is the generator one that generator_next would count for, or enter compiled code for?
+bool generator_is_taken(PyObject *generator);
 PyObject *generator_next(PyObject *generator, Consumer *consumer);
 // --- consumers.c: the same for builtins that consume generators ---------------------------------
 void consumers_enable(void);

@@ -2,6 +2,8 @@
 #include "record.h"
 #include "coverage.h"
 #include "emit.h"
+#include "policy.h"
+#include "restore.h"
 #include "activation.h"
 #include "stencil_table.h"
 #include <stdio.h>
@@ -173,7 +175,7 @@ copy_trace(Executor *ex, const Trace *t, const Assignment *a, Recorder *r)
             && ex->frames[snap->first_frame].depth == 0;
         if (snap->yields == 1 && snap->n_frames == 1 && snap->count == 1
             && (e->how == SLOT_TAKE || e->how == SLOT_NEW)) {
-            ex->exits[i].yielded = e;
+            ex->exits[i].yields = true;
         }
     }
     renumber_params(t, ex->params, ex->n_params);
@@ -234,11 +236,14 @@ add_codes(const Executor *ex, const Executor *target)
     return 0;
 }
 
-// GUARD_VALID looks at the executor that is only now made.
+// GUARD_VALID and TRACE_RETURN name the executor that is only now made.
 static void
 fill_self(Trace *t, const Executor *ex)
 {
     for (Ref ref = 1; ref < t->n_ins; ref++) {
+        if (t->ins[ref].op == UOP_TRACE_RETURN) {
+            t->ins[ref].operand[0] = (uint64_t)(uintptr_t)ex;
+        }
         if (t->ins[ref].op == UOP_GUARD_VALID) {
             t->ins[ref].operand[0] = (uint64_t)(uintptr_t)&ex->invalid;
             t->ins[ref].operand[1] = (uint64_t)(uintptr_t)compat_other_evaluator();
@@ -337,8 +342,8 @@ compile_trace(Recorder *r, const Executor *target, uint16_t loop_snap)
         ex->unchecked = executor_exit_is_unchecked(r->parent, &r->parent->exits[r->parent_exit]);
         ex->at_same_place = r->parent->start_ip == ex->start_ip ? r->parent->at_same_place + 1 : 0;
     }
-    ex->work = (uint32_t)(r->work + r->bytecodes);
     ex->stack_depth = r->anchor_depth;
+    ex->judge_from = policy_first_judged();
     ex->loops = loop_snap != NO_SNAP;
     ex->keep = Py_NewRef(r->b.keep);
     if (target != NULL) {
@@ -368,7 +373,8 @@ compile_trace(Recorder *r, const Executor *target, uint16_t loop_snap)
             PyErr_Clear();
             reason = ABORT_MEMORY;
         }
-        else {
+        else if ((reason = restore_check(ex)) == ABORT_NONE) {
+            policy_price(ex, assignment, final, r->interp, r->parent, r->parent_exit);
             ex->origin = jit.keep_origins ? calloc(1, sizeof(Origin)) : NULL;
             if (ex->origin != NULL) {
                 ex->origin->optimise_ns = optimised - start;
@@ -383,8 +389,9 @@ compile_trace(Recorder *r, const Executor *target, uint16_t loop_snap)
         PyErr_Clear();
         reason = ABORT_INVALIDATED;
     }
+    uint64_t end = now_ns();
+    policy_charge(end - start);
     if (reason == ABORT_NONE) {
-        uint64_t end = now_ns();
         coverage_trace(r->t, final, assignment, ex);
         ex->compile_ns = end - start;
         jit.stats.record_ns += optimised - start;

@@ -67,6 +67,8 @@ void record_instruction(PyThreadState *tstate, Frame *frame, PyCodeObject *code,
 // exit.c -> record.c: start a side trace at exit n of ex; the frames are restored as the snapshot
 // says. The innermost is about to run.
 int record_start_side(PyThreadState *tstate, Frame *frame, Executor *ex, uint32_t n);
+// Lets go what recordings have kept alive; may run Python code.
+void record_drop_leftovers(void);
 // Gives the recording up (thread switch, disable, error): counted, nothing else happens.
 void record_abort(AbortReason reason);
 
@@ -76,7 +78,8 @@ int hook_watch_code(PyCodeObject *code);
 void hook_unwatch_all(void);
 // The newest executor for an anchor, or NULL (borrowed). Versions chain by next_version.
 Executor *hook_executor_at(PyCodeObject *code, int anchor);
-// The loop's compiled code does not pay when entered from the interpreter: it no longer is.
+// The loop's compiled code does not pay when entered from the interpreter: it no longer is, until it is found
+// hot anew.
 void hook_leave_alone(PyCodeObject *code, int anchor);
 // What CALL_NATIVE names a function by: NULL if the code object has, and will have, no trace of its
 // own. Lives as long as the code object.
@@ -101,6 +104,13 @@ void enter_executor(PyThreadState *tstate, Frame *frame, Executor *ex);
 uintptr_t native_floor(PyThreadState *tstate);
 // exit.c: the frame of `act` as an exit wants it; the interpreter is to go on there.
 void leave_executor(Activation *act);
+// The same for an activation that counts in root->inside. in_compiled: it was entered by compiled code (RUN_LOOP).
+void leave_tree(Activation *act, Executor *root, bool in_compiled);
+// The exit was taken, and all is in the frame but what a yield yields: that value (a new reference), and how deep
+// the stack is below it. exit_note() only counts the exit.
+PyObject *exit_value(Activation *act, int *depth);
+void exit_note(Executor *ex, uint32_t n);
+bool exit_is_yield(const Executor *ex, uint32_t n);     // it stands before a YIELD_VALUE
 
 // The version that may be run for `frame`, or NULL.
 Executor *fitting_executor(PyThreadState *tstate, Frame *frame, Executor *ex);
@@ -112,8 +122,7 @@ Executor *version_that_fits(Executor *newest, Frame *frame, int depth);
 // else, as by enter_executor; *ended: it has come to returning None, its stack empty.
 PyObject *run_to_yield(PyThreadState *tstate, Frame *frame, Executor *ex, Consumer *consumer, bool *ended);
 // As enter_executor, but not from a callback. in_compiled: called by compiled code (RUN_LOOP).
-// If the function returned: about how many bytecodes the interpreter would have run for it; else 0.
-uint32_t run_executor(PyThreadState *tstate, Frame *frame, Executor *ex, bool in_compiled);
+void run_executor(PyThreadState *tstate, Frame *frame, Executor *ex, bool in_compiled);
 // hook.c -> record.c: is the recording waiting for a loop of this frame; the loop has been left.
 bool record_waits_for(const Frame *frame);
 void record_loop_left(const Frame *frame);
@@ -138,6 +147,7 @@ int assume_dict_key(PyObject *dict, PyObject *key);     // its value (or absence
 int assume_type(PyTypeObject *type);                    // no attribute of it or its bases changes
 int assume_type_lives(PyTypeObject *type);              // it may change, but its address is its own
 int assume_function(PyObject *func);                    // code, defaults, kwdefaults, closure stay
+void assume_function_broken(PyObject *func);            // it is as if it had been changed
 bool assume_broken(void);                               // something noted holds no longer
 void assume_begin(void);                                // forget what was noted
 int assume_commit(Executor *ex);                        // attach what was noted; -1 on error or if

@@ -150,7 +150,6 @@ after_collection(PyObject *Py_UNUSED(self), PyObject *args)
     if (!PyArg_ParseTuple(args, "sO!", &phase, &PyDict_Type, &info)) {
         return NULL;
     }
-    hook_look_at_clock();
     PyObject *generation = PyDict_GetItemString(info, "generation");
     if (strcmp(phase, "stop") == 0 && generation != NULL && PyLong_Check(generation)
         && PyLong_AsLong(generation) == 2) {

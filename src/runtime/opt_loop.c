@@ -75,7 +75,7 @@ copy_snapshot(Peel *p, uint16_t old)
     Snapshot *to = &t->snaps[t->n_snaps];
     *to = (Snapshot){.first = t->n_entries, .first_frame = t->n_frames, .n_frames = from.n_frames,
                      .yields = from.yields, .decided = from.decided,
-                     .drop_ip = from.drop_ip};
+                     .interp = from.interp, .drop_ip = from.drop_ip};
     for (int k = 0; k < from.n_frames; k++) {
         SnapFrame f = t->frames[from.first_frame + (uint32_t)k];
         f.func = subst(p, f.func);

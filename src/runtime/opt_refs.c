@@ -46,11 +46,12 @@ is_among(const Packed *p, Ref ref)
     return false;
 }
 
-// Does the object take over the reference that it is made with?
+// Does what happens to input `k` depend on how many references there are to it? Because the reference moves
+// into what is made or is used up, or because the count says whether the object may be changed in place.
 static bool
-is_move(int op)
+counts_input(int op, int k)
 {
-    return op == UOP_ARG || is_pack(op);
+    return op == UOP_ARG || is_pack(op) || (k == 0 && (op == UOP_STR_APPEND || op == UOP_JOIN_MOVING));
 }
 
 // Would leaving here make one of the packs?
@@ -88,11 +89,11 @@ find_match(const Trace *t, Ref incref)
             return NO_REF;              // a pack that is made takes the reference over
         }
         for (int k = 0; k < uop_table[ins->op].n_inputs; k++) {
-            if (!is_among(&packed, ins->in[k]) || (ins->in[k] == ref && !is_move(ins->op))) {
+            if (!is_among(&packed, ins->in[k]) || (ins->in[k] == ref && !counts_input(ins->op, k))) {
                 continue;
             }
             if (!is_pack(ins->op) || packed.n == MAX_PACKED) {
-                return NO_REF;          // moved into something that is being built
+                return NO_REF;          // moved into something that is being built, or counted
             }
             packed.refs[packed.n++] = i;
         }

@@ -5,14 +5,18 @@
 //       compiled loop, or comes to something that is not compiled.
 //
 // Rules that hold in all record_*.c:
-//  1. The interpreter executes; the recorder only looks. It never calls Python code.
+//  1. The interpreter executes; the recorder only looks. Nothing it calls may run Python code, or leave an
+//     exception: keys of other types than str may be asked for their ==, values for their truth, what is dropped
+//     may have a __del__. Debug builds stop where that happens (compat_forbid_python).
 //  2. Within one bytecode guards come before effects: the snapshot is the state before it.
 //  3. What a bytecode drops is released and dropped before the next one (settle), when the
 //     symbolic frame is whole: a destructor may look at it.
 //
 // See record.h for the books that are kept, build.h for how instructions are simplified.
 #include "record.h"
+#include "policy.h"
 #include "snapshot.h"
+#include "switches.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +27,38 @@ enum { MAX_ELSEWHERE = 20000 };         // events of other frames in a row: abou
 
 static Recorder *storage;               // one recording at a time; allocated at the first
 static Trace *storage_trace;
+
+// What a recording kept alive and might now go with a sound: dropped by record_drop_leftovers().
+static PyObject *leftovers;
+
+static void
+leave_behind(PyObject *o)
+{
+    if (o == NULL || Py_REFCNT(o) > 1 || compat_quiet_to_free(o)) {
+        Py_XDECREF(o);
+        return;
+    }
+    leftovers = leftovers != NULL ? leftovers : PyList_New(0);
+    if (leftovers == NULL || PyList_Append(leftovers, o) < 0) {
+        PyErr_Clear();
+        return;                         // out of memory: it stays alive
+    }
+    Py_DECREF(o);
+}
+
+void
+record_drop_leftovers(void)
+{
+    if (leftovers != NULL) {
+        PyThreadState *tstate = PyThreadState_GET();
+        PyObject *exc = PyErr_GetRaisedException();
+        CallbackState saved;
+        compat_leave_callback(tstate, &saved);  // tools see what runs now
+        Py_CLEAR(leftovers);
+        compat_reenter_callback(tstate, &saved);
+        PyErr_SetRaisedException(exc);
+    }
+}
 
 static Recorder *
 recorder_new(PyThreadState *tstate)
@@ -47,7 +83,8 @@ recorder_new(PyThreadState *tstate)
     r->tstate = tstate;
     r->parent = NULL;
     r->t->is_side = false;
-    r->bytecodes = r->work = 0;
+    r->bytecodes = 0;
+    r->interp = 0;
     r->check_valid = r->ended = r->returned = r->function = false;
     r->elsewhere = 0;
     r->after = NULL;
@@ -58,6 +95,7 @@ recorder_new(PyThreadState *tstate)
     r->loud = NO_REF;
     r->resumed = false;
     r->started = now_ns();
+    r->switches = switches_count(tstate);
     r->now.offset = -1;
     r->start_offset = -1;
     r->expect = -1;
@@ -126,11 +164,28 @@ record_frame_gone(const Frame *frame)
     }
 }
 
+// The path that is recorded switches to another C stack: it, and what it is inlined in, would be suspended
+// there with the trace's activation. The outermost frame's code may still have traces of other paths.
+static bool
+abort_if_switched(PyThreadState *tstate)
+{
+    Recorder *r = jit.recorder;
+    if (!switches_since(tstate, r->switches)) {
+        r->switches = switches_count(tstate);
+        return false;
+    }
+    for (int k = 1; k < r->n_frames; k++) {
+        (void)switches_note(r->frames[k].code);
+    }
+    record_abort(ABORT_STACK_SWITCH);
+    return true;
+}
+
 static bool
 may_start(PyThreadState *tstate)
 {
     record_end_overtaken();
-    if (jit.recorder != NULL && recording_is_stale(tstate)) {
+    if (jit.recorder != NULL && recording_is_stale(tstate) && !abort_if_switched(tstate)) {
         record_abort(ABORT_EXCEPTION);
     }
     return jit.recorder == NULL;
@@ -163,13 +218,10 @@ generator_entry(PyCodeObject *code, int offset)
 
 // Recording a root trace for `key`, the frame standing at `start`.
 static int
-start_root(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int key, int start, bool resumed)
+begin_root(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int key, int start, bool resumed)
 {
     int anchor = key_offset(key), depth = compat_frame_depth(frame);
-    if (!may_start(tstate)) {
-        return -1;
-    }
-    Recorder *r = recorder_new(tstate);
+    Recorder *r = may_start(tstate) ? recorder_new(tstate) : NULL;
     if (r == NULL || hook_watch_code(code) < 0) {
         return -1;
     }
@@ -183,7 +235,8 @@ start_root(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int key, int
                             .ip = compat_code_start(code) + start};
     int n = compat_code_nlocalsplus(code) + depth;
     if (compat_code_framesize(code) > MAX_SLOTS - 200) {
-        Py_CLEAR(r->b.keep);
+        leave_behind(r->b.keep);
+        r->b.keep = NULL;
         return -1;
     }
     for (int i = 0; i < n; i++) {
@@ -195,6 +248,15 @@ start_root(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int key, int
     r->b.snap = snapshot_take(r);       // snapshot 0: nothing has been touched
     r->expect = start;
     return 0;
+}
+
+static int
+start_root(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int key, int start, bool resumed)
+{
+    compat_forbid_python(tstate, true);
+    int done = begin_root(tstate, frame, code, key, start, resumed);
+    compat_forbid_python(tstate, false);
+    return done;
 }
 
 int
@@ -221,13 +283,10 @@ record_start_function(PyThreadState *tstate, Frame *frame, PyCodeObject *code, i
     return 0;
 }
 
-int
-record_start_side(PyThreadState *tstate, Frame *frame, Executor *ex, uint32_t n)
+static int
+begin_side(PyThreadState *tstate, Frame *frame, Executor *ex, uint32_t n)
 {
-    if (!may_start(tstate)) {
-        return -1;
-    }
-    Recorder *r = recorder_new(tstate);
+    Recorder *r = may_start(tstate) ? recorder_new(tstate) : NULL;
     if (r == NULL) {
         return -1;
     }
@@ -238,7 +297,6 @@ record_start_side(PyThreadState *tstate, Frame *frame, Executor *ex, uint32_t n)
     r->anchor = key_offset(ex->root->anchor);
     r->consumer = key_consumer(ex->root->anchor);
     r->function = ex->root->is_function;
-    r->work = (int)(ex->work * ex->exits[n].ref / ex->n_ins);
     jit.recorder = r;
     snapshot_inherit(r, ex, n, frame);
     for (int k = 0; k < r->n_frames && r->b.abort == ABORT_NONE; k++) {
@@ -254,13 +312,25 @@ record_start_side(PyThreadState *tstate, Frame *frame, Executor *ex, uint32_t n)
     return 0;
 }
 
+int
+record_start_side(PyThreadState *tstate, Frame *frame, Executor *ex, uint32_t n)
+{
+    compat_forbid_python(tstate, true);
+    int done = begin_side(tstate, frame, ex, n);
+    compat_forbid_python(tstate, false);
+    return done;
+}
+
 // --- end --------------------------------------------------------------------------------------
 
 static void
 recorder_stop(Recorder *r)
 {
-    Py_CLEAR(r->b.keep);
-    Py_CLEAR(r->parent);
+    policy_charge_bytecodes(r->bytecodes);
+    leave_behind(r->b.keep);
+    leave_behind((PyObject *)r->parent);
+    r->b.keep = NULL;
+    r->parent = NULL;
     jit.recorder = NULL;
     hook_unwatch_all();
 }
@@ -452,6 +522,7 @@ check_constants(Recorder *r)
         }
         PyObject *constant = konst_as_obj(r->t, slot.ref);
         if (object == constant || (object != NULL && Py_TYPE(object) == Py_TYPE(constant)
+                                   && (compat_is_plain_key(object) || PyCFunction_Check(object))
                                    && PyObject_RichCompareBool(object, constant, Py_EQ) == 1)) {
             continue;
         }
@@ -530,6 +601,8 @@ record_bytecode(Recorder *r, Frame *frame, PyCodeObject *code, int offset)
         r->now_frame = frame;
         r->expect = r->now.next;
         record_functions[r->now.op](r, &r->now);
+        assert(!PyErr_Occurred());
+        r->interp += policy_interpreter_cost(r->now.op);
     }
     if (r->b.abort != ABORT_NONE) {
         record_abort(r->b.abort);
@@ -556,8 +629,8 @@ has_jumped(const Recorder *r, PyCodeObject *code, int offset)
     return jump.op == BC_JUMP_BACKWARD && jump.target == offset;
 }
 
-void
-record_instruction(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int offset)
+static void
+follow_instruction(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int offset)
 {
     record_end_overtaken();
     Recorder *r = jit.recorder;
@@ -573,6 +646,9 @@ record_instruction(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int 
         if (jit.recorder != NULL && ++r->elsewhere > MAX_ELSEWHERE) {
             record_abort(ABORT_LONG_CALL);
         }
+        return;
+    }
+    if (abort_if_switched(tstate)) {
         return;
     }
     r->elsewhere = 0;
@@ -612,4 +688,13 @@ record_instruction(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int 
         }
     }
     record_bytecode(r, frame, code, offset);
+}
+
+void
+record_instruction(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int offset)
+{
+    compat_forbid_python(tstate, true);
+    follow_instruction(tstate, frame, code, offset);
+    assert(!PyErr_Occurred());
+    compat_forbid_python(tstate, false);
 }

@@ -6,6 +6,7 @@
 #include "operators.h"
 #include "record.h"
 #include "helpers.h"
+#include "snapshot.h"
 
 static PyObject *power2(PyObject *a, PyObject *b) { return PyNumber_Power(a, b, Py_None); }
 static PyObject *power2_inplace(PyObject *a, PyObject *b) { return PyNumber_InPlacePower(a, b, Py_None); }
@@ -179,6 +180,111 @@ record_float(Recorder *r, int op, Ref a, Ref b, PyObject *x, PyObject *y)
     return true;
 }
 
+// --- what dies of it ----------------------------------------------------------------------------
+//
+// `s = s + t` and `s += t`: when the result is stored, the variable lets the old object go. So where nobody
+// else has a reference to it, it can be grown (str, as BINARY_OP_INPLACE_ADD_UNICODE does), or its items can
+// move into the result (list, tuple). Whether that is so only the reference count says, at run time. It must be
+// exact, then:
+// - The variable and the stack have one reference together in the trace, where the interpreter has two, of
+//   which it drops the variable's first: both compare with 1.
+// - Any other slot that holds the same ref may share that reference: so there must be none (holders()).
+// - A borrowed object is counted (own_borrowed) as long as a slot holds it. opt_refs.c leaves that out only
+//   where something else has a counted reference, and never around an instruction that looks at the count of
+//   this very ref (counts_input).
+// - The same object under another ref came from another place, which has a counted reference of its own.
+
+// The variable that the next bytecode stores the result in, as the interpreter looks for it; or -1.
+static int
+stored_next(Recorder *r, const Instr *in)
+{
+    Instr next;
+    if (compat_decode(top_frame(r)->code, in->next, &next) < 0) {
+        PyErr_Clear();
+        return -1;
+    }
+    return next.op == BC_STORE_FAST && next.offset == in->next ? next.oparg : -1;
+}
+
+// The left operand's ref, if it is that of the variable and the trace has no other use for it; else NO_REF.
+static Ref
+dying_left(Recorder *r, int variable)
+{
+    Ref left = peek(r, 1);
+    if (variable < 0 || ref_is_const(left)) {
+        return NO_REF;
+    }
+    Slot slot = r->slots[top_frame(r)->base + variable];   // not slot_at(): it need not be looked at
+    return slot.state == SLOT_HOLDS && slot.ref == left && holders(r, left) == 2 ? left : NO_REF;
+}
+
+// The same object, and nobody else's, but met under two refs: `s = str(s) + t`. The variable's is dropped.
+static bool
+merge_refs(Recorder *r, int variable, PyObject *x)
+{
+    if (variable < 0 || concrete_local(r, variable) != x || Py_REFCNT(x) != 2) {
+        return false;
+    }
+    Ref left = peek(r, 1), other = get_local(r, variable);
+    if (ref_is_const(left) || ref_is_const(other) || holders(r, left) != 1 || holders(r, other) != 1) {
+        return false;
+    }
+    build2(&r->b, UOP_GUARD_SAME, left, other);
+    for (; r->own[other] > 0; r->own[other]--) {
+        build1(&r->b, UOP_DECREF_SHARED, other);
+    }
+    return true;
+}
+
+// The variable is unbound if this raises: the interpreter has let it go by then, too.
+static bool
+record_str_append(Recorder *r, const Instr *in, PyObject *x, PyObject *y)
+{
+    int variable = stored_next(r, in);
+    if (!PyUnicode_CheckExact(x) || !PyUnicode_CheckExact(y) || variable < 0) {
+        return false;
+    }
+    guard_type(&r->b, peek(r, 1), &PyUnicode_Type);
+    guard_type(&r->b, peek(r, 0), &PyUnicode_Type);
+    if (dying_left(r, variable) == NO_REF && !merge_refs(r, variable, x)) {
+        return false;
+    }
+    Ref right = pop(r), left = pop(r);
+    r->slots[top_frame(r)->base + variable] = (Slot){NO_REF, SLOT_EMPTY};
+    release(r, right);
+    for (; r->own[left] > 1; r->own[left]--) {
+        build1(&r->b, UOP_DECREF_SHARED, left);
+    }
+    r->own[left] = 0;
+    settle(r);
+    r->b.snap = snapshot_take(r);
+    Ref result = build_raw(&r->b, UOP_STR_APPEND, left, right, 0, 0, 0);
+    learn_type(&r->b, result, &PyUnicode_Type);
+    push_owned(r, result);
+    return true;
+}
+
+static bool
+record_join(Recorder *r, const Instr *in, PyObject *x, PyObject *y)
+{
+    bool lists = PyList_CheckExact(x) && PyList_CheckExact(y);
+    if (!lists && !(PyTuple_CheckExact(x) && PyTuple_CheckExact(y))) {
+        return false;
+    }
+    guard_type(&r->b, peek(r, 1), Py_TYPE(x));
+    guard_type(&r->b, peek(r, 0), Py_TYPE(x));
+    Ref left = dying_left(r, stored_next(r, in));
+    if (left == NO_REF || r->own[left] != 1) {
+        return false;
+    }
+    void *join = lists ? (void *)help_list_join : (void *)help_tuple_join;
+    Ref result = build_raw(&r->b, UOP_JOIN_MOVING, left, peek(r, 0), 0, fn(join), 0);
+    drop2(r);
+    learn_type(&r->b, result, Py_TYPE(x));
+    push_owned(r, result);
+    return true;
+}
+
 // --- everything else ----------------------------------------------------------------------------
 
 // Operations on builtin types that run no Python code.
@@ -242,6 +348,10 @@ RECORD(BINARY_OP)
         }
     }
     bool inplace = in->oparg >= OP_INPLACE;
+    if (op == OP_ADD && (record_str_append(r, in, x, y)
+                         || (!(inplace && PyList_CheckExact(x)) && record_join(r, in, x, y)))) {
+        return;
+    }
     if (!(inplace && (PyList_CheckExact(x))) && record_quiet(r, op, a, b, x, y)) {
         return;
     }

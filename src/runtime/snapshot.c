@@ -91,7 +91,7 @@ snapshot_take(Recorder *r)
     }
     Snapshot *snap = &t->snaps[t->n_snaps];
     *snap = (Snapshot){.first = t->n_entries, .first_frame = t->n_frames,
-                       .n_frames = (uint8_t)r->n_frames,
+                       .n_frames = (uint8_t)r->n_frames, .interp = r->interp,
                        .drop_ip = r->drop_ip};
     begin_count(r);
     for (int k = 0; k < r->n_frames; k++) {

@@ -49,6 +49,22 @@ UOP(C_INT2, (OBJ a, OBJ b), I64, EFFECT | CALLS | RAISES, (IMM64 function))
     ERROR_IF(result < 0);
 }
 
+// left + right of exact strings, in place where nothing else refers to left. The reference to left is used
+// up, whether it succeeds or raises.
+UOP(STR_APPEND, (OBJ left, OBJ right), OBJ, EFFECT | CALLS | RAISES, ())
+{
+    result = help_str_append(left, right);
+    ERROR_IF(result == NULL);
+}
+
+// left + right of two exact lists or two exact tuples, as a new object. If nothing else refers to left, its
+// items are moved and left is of no use any more but to be let go; it keeps its reference.
+UOP(JOIN_MOVING, (OBJ left, OBJ right), OBJ, EFFECT | CALLS | RAISES, (IMM64 function))
+{
+    result = ((Fn2)(uintptr_t)function)(left, right);
+    ERROR_IF(result == NULL);
+}
+
 // Number of one object that cannot fail, without side effects.
 UOP(C_NUMBER1, (OBJ a), I64, EFFECT | CALLS, (IMM64 function))
 {

@@ -179,3 +179,45 @@ def test_out_of_memory_while_compiling(start, length):
         assert done.stdout == "True True\n", done.stderr
     else:
         assert "jitpatch: out of memory while leaving compiled code" in done.stderr, (done.status, done.stderr[-1500:])
+
+
+GROWS = """
+def limit():
+    with open("/proc/self/statm") as file:
+        size = int(file.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (size + (64 << 20), resource.RLIM_INFINITY))
+
+def text(parts):
+    s = "x"
+    try:
+        for part in parts:
+            s += part
+    except MemoryError:
+        return [(name, len(value)) for name, value in locals().items() if name != "parts"]
+
+def sequence(parts, s):
+    try:
+        for part in parts:
+            s = s + part
+    except MemoryError:
+        return [(name, len(value)) for name, value in locals().items() if name != "parts"]
+
+small, huge = 400, 40 << 20
+strings = ["ab"] * small + ["y" * (8 * huge)]
+lists = [[1, 2]] * small + [[0] * huge]
+tuples = [(1, 2)] * small + [(0,) * huge]
+jitpatch.enable() if len(sys.argv) > 1 else None
+for _ in range(3):
+    text(strings[:-1]), sequence(lists[:-1], []), sequence(tuples[:-1], ())
+limit()
+print(text(strings), sequence(lists, []), sequence(tuples, ()), text(strings[:-1]))
+"""
+
+
+def test_what_cannot_be_grown_in_place():
+    """A string is gone then, for the interpreter has let its variable go first; a list or tuple is as it was."""
+    path = {"PYTHONPATH": ":".join(path for path in sys.path if path)}
+    off, on = (harness.run(["-P", "-c", PROGRAM + GROWS, *more], {"JITPATCH": "0"} | path, timeout=120)
+               for more in ([], ["jit"]))
+    assert on.stdout == off.stdout and on.status == off.status == 0, on.stderr
+    assert off.stdout == ("[('part', 335544320)] [('s', 800), ('part', 41943040)] [('s', 800), ('part', 41943040)] None\n")

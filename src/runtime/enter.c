@@ -1,0 +1,215 @@
+// enter.c - from the interpreter into compiled code.
+//
+// In:   a frame that stands where an executor begins, and that executor.
+// Out:  the frame says where the interpreter goes on: exit.c has brought it up to date, or the function has
+//       returned. Or nothing has happened, for the executor may not be run for this frame now.
+#include "jit.h"
+#include "coverage.h"
+#include "emit.h"
+#include "policy.h"
+#include "restore.h"
+#include "switches.h"
+
+// --- which executor, and may it be run ----------------------------------------------------------
+
+static bool
+fits_frame(const Executor *ex, Frame *frame)
+{
+    return !ex->invalid && ex->globals == compat_frame_globals(frame)
+        && ex->builtins == compat_frame_builtins(frame);
+}
+
+// Will the entry part of `ex` find what it wants in this frame?
+static bool
+entry_fits(const Executor *ex, Frame *frame)
+{
+    for (uint32_t i = 0; i < ex->n_wanted; i++) {
+        PyObject *o = *(PyObject **)((char *)frame + ex->wanted[i].slot);
+        if (o == NULL || (ex->wanted[i].type != NULL && Py_TYPE(o) != ex->wanted[i].type)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+Executor *
+version_that_fits(Executor *newest, Frame *frame, int depth)
+{
+    Executor *ex = newest;
+    while (ex != NULL && (ex->stack_depth != depth || !fits_frame(ex, frame) || !entry_fits(ex, frame))) {
+        ex = ex->next_version;
+    }
+    return ex;
+}
+
+Executor *
+fitting_executor(PyThreadState *tstate, Frame *frame, Executor *ex)
+{
+    while (ex != NULL && !fits_frame(ex, frame)) {
+        ex = ex->next_version;
+    }
+    if (ex != NULL && ex->next_version != NULL) {
+        Executor *best = version_that_fits(ex, frame, ex->stack_depth);
+        ex = best != NULL ? best : ex;
+    }
+    // A frame object that somebody holds may read and write locals behind our back.
+    if (ex == NULL || executor_is_watched(ex) || tstate->py_recursion_remaining <= RECURSION_RESERVE
+        || (uintptr_t)__builtin_frame_address(0) < native_floor(tstate)
+        || !compat_forget_frame_object(frame)) {
+        return NULL;
+    }
+    return ex;
+}
+
+static void
+run_code(Activation *act, PyThreadState *tstate, Frame *frame, Executor *ex)
+{
+    restore_keep_reserve();
+    act->floor = native_floor(tstate);
+    act->tstate = tstate;
+    act->frame = frame;
+    act->version = compat_monitoring_version(tstate);
+    act->depth = 0;
+    ex->entered++;
+    ex->tally.entered++;
+    jit.stats.entered++;
+    compat_frame_set_depth(frame, -1);
+    ex->inside++;
+    emit_enter(act, ex->machine_code);
+    if (compat_has_request(tstate)) {
+        policy_in_code();
+    }
+}
+
+// An entry is about to be made, or has been: it is judged now and then whether they pay.
+static void
+begin_verdict(Activation *act, Executor *ex, Verdict *verdict)
+{
+    act->verdict = NULL;
+    if (policy_judges(ex)) {
+        act->verdict = verdict;
+        Py_INCREF(ex);
+        policy_entering(verdict);
+    }
+}
+
+static void
+end_verdict(const Activation *act, Executor *ex, bool resumed)
+{
+    if (act->verdict != NULL) {
+        policy_judge(ex, act->verdict, resumed);
+        Py_DECREF(ex);
+    }
+}
+
+// run_to_yield(), the activation being ready.
+static PyObject *
+run_resumed(Activation *act, PyThreadState *tstate, Frame *frame, Executor *ex, bool *ended)
+{
+    run_code(act, tstate, frame, ex);
+    Executor *left = act->executor;
+    uint32_t n = (uint32_t)act->exit;
+    if ((n & EXIT_RAISED) && exit_is_yield(left, n & ~EXIT_RAISED)) {
+        PyErr_Clear();                  // the consumer had no memory: it tries again, and raises
+        act->exit = n &= ~EXIT_RAISED;
+    }
+    const Exit *exit = n & EXIT_RAISED ? NULL : &left->exits[n];
+    bool same = act->version == compat_monitoring_version(tstate);
+    *ended = exit != NULL && exit->ended && same && compat_frame_at_return(frame);
+    if (*ended) {
+        ex->inside--;
+        exit_note(left, n);
+        compat_frame_set_depth(frame, 0);
+        return NULL;
+    }
+    if (exit == NULL || !exit->yields || !same || !compat_frame_at_yield(frame)) {
+        leave_tree(act, ex, false);
+        return NULL;
+    }
+    // All else is in the frame.
+    if (act->verdict != NULL) {
+        policy_left(act->verdict, left, exit, false);
+    }
+    int depth;
+    ex->inside--;
+    PyObject *value = exit_value(act, &depth);
+    compat_frame_set_depth(frame, depth);
+    return value;
+}
+
+PyObject *
+run_to_yield(PyThreadState *tstate, Frame *frame, Executor *ex, Consumer *consumer, bool *ended)
+{
+    Activation act;
+    Verdict verdict;
+    act.consumer = consumer;
+    begin_verdict(&act, ex, &verdict);
+    PyObject *value = run_resumed(&act, tstate, frame, ex, ended);
+    end_verdict(&act, ex, true);
+    return value;
+}
+
+// Compiled when nothing switched the C stack yet (else record.c had given it up), and now more than one run in
+// ten is suspended there: it is left to the interpreter.
+enum { SWITCHED_RUN = 10, SWITCHED_LIMIT = 200 };
+
+static void
+note_switched_run(Executor *ex, PyThreadState *tstate, uint64_t switches)
+{
+    if (!switches_since(tstate, switches)) {
+        ex->switched -= ex->switched > 0;
+        return;
+    }
+    jit.stats.switches++;
+    ex->switched += SWITCHED_RUN;
+    if (ex->switched >= SWITCHED_LIMIT && ex->code != NULL) {
+        ex->switched = 0;
+        hook_leave_alone(ex->code, ex->anchor);
+    }
+}
+
+static void
+run_fitting(PyThreadState *tstate, Frame *frame, Executor *ex, bool in_compiled)
+{
+    Activation act;
+    Verdict verdict;
+    if (in_compiled) {
+        act.verdict = NULL;
+    }
+    else {
+        begin_verdict(&act, ex, &verdict);
+    }
+    run_code(&act, tstate, frame, ex);
+    if (act.exit == EXIT_RETURNED) {
+        compat_return_from(frame, act.returned);
+        act.executor->tally.returned++;
+        ex->inside--;
+        if (act.verdict != NULL) {
+            policy_returned(&verdict, act.executor);
+        }
+    }
+    else {
+        leave_tree(&act, ex, in_compiled);
+    }
+    end_verdict(&act, ex, false);
+}
+
+void
+run_executor(PyThreadState *tstate, Frame *frame, Executor *ex, bool in_compiled)
+{
+    ex = fitting_executor(tstate, frame, ex);
+    if (ex == NULL) {
+        return;
+    }
+    uint64_t switches = switches_count(tstate);
+    Py_INCREF(ex);
+    run_fitting(tstate, frame, ex, in_compiled);
+    note_switched_run(ex, tstate, switches);
+    Py_DECREF(ex);
+}
+
+void
+enter_executor(PyThreadState *tstate, Frame *frame, Executor *ex)
+{
+    run_executor(tstate, frame, ex, false);
+}

@@ -1,0 +1,213 @@
+// policy.c - every rule about what is worth compiling, and what is worth entering.
+//
+// The budget. Recording and compiling may take FREE_NS, SHARE of the process's CPU time, and part of what
+// compiled code has saved: a program that gains goes on compiling, one that does not stops soon. What it
+// saves is told from samples: one that finds compiled code at work stands for the time since the last.
+//
+// The score. What one way through a trace spares is known when the trace is installed: the instructions that the
+// interpreter would have spent on the bytecodes up to an exit, less those of the stencils, less the price of
+// leaving there. Entries are judged in groups of JUDGED: their sum, each less the price of entering, says whether
+// the anchor's traces pay. Iterations are not counted (that would cost each of them); their number is told from
+// the time spent. Exits at which the tree is going to grow decide nothing: what lies behind them is to come.
+// Traces that do not pay are left alone until samples find their code hot again, ever more of them each time.
+#include "policy.h"
+#include "nominate.h"
+#include "stencil_table.h"
+
+#include <string.h>
+
+enum {
+    FREE_NS = 1000000,
+    SHARE = 15,                 // thousandths of CPU time
+    SAVED = 150,                // thousandths of the time in compiled code that may be spent on more of it
+    LONGEST_NS = 20000000,      // that one sample stands for
+    BYTECODE_NS = 1500,         // for recording one, with its event (not the program's own work in it)
+};
+
+static struct {
+    uint64_t spent, allowed;    // ns
+    uint64_t start, last;       // CPU time, ns
+    uint64_t in_code;           // ns
+    bool met;                   // the last request found compiled code at work
+} budget;
+
+void
+policy_begin(void)
+{
+    memset(&budget, 0, sizeof budget);
+    budget.start = budget.last = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+    budget.allowed = FREE_NS;
+}
+
+bool
+policy_may_compile(void)
+{
+    return !nominate_is_on() || budget.spent < budget.allowed;
+}
+
+void
+policy_charge(uint64_t ns)
+{
+    budget.spent += ns;
+}
+
+void
+policy_charge_bytecodes(int n)
+{
+    budget.spent += (uint64_t)n * BYTECODE_NS;
+}
+
+void
+policy_in_code(void)
+{
+    budget.met = true;
+}
+
+void
+policy_sample(void)
+{
+    uint64_t now = clock_ns(CLOCK_PROCESS_CPUTIME_ID), since = now - budget.last;
+    if (budget.met) {
+        budget.in_code += since < LONGEST_NS ? since : LONGEST_NS;
+    }
+    budget.last = now;
+    budget.met = false;
+    budget.allowed = FREE_NS + (now - budget.start) / 1000 * SHARE + budget.in_code / 1000 * SAVED;
+}
+
+// --- prices -------------------------------------------------------------------------------------
+
+enum {
+    ENTER = 400,                // instructions: the event, and the way in
+    LEAVE = 250,                // the way out
+    LEAVE_FRAME = 600,          // each inlined frame is made, and finished by an evaluator of its own
+    LEAVE_VALUE = 12,           // a slot to be written, an object to be made
+    C_CALL = 15,                // around a call from a stencil
+    BYTES = 4,                  // of machine code to one instruction
+    PER_NS = 5,                 // instructions in a nanosecond
+};
+
+uint32_t
+policy_interpreter_cost(Bytecode op)
+{
+    switch (op) {
+        case BC_LOAD_FAST: case BC_STORE_FAST: case BC_LOAD_CONST: case BC_POP_TOP: case BC_NOP: case BC_COPY:
+        case BC_SWAP: case BC_PUSH_NULL: case BC_JUMP_FORWARD: case BC_END_FOR:
+            return 7;
+        case BC_LOAD_FAST_LOAD_FAST: case BC_STORE_FAST_LOAD_FAST: case BC_STORE_FAST_STORE_FAST:
+        case BC_POP_JUMP_IF_FALSE: case BC_POP_JUMP_IF_TRUE: case BC_POP_JUMP_IF_NONE:
+        case BC_POP_JUMP_IF_NOT_NONE: case BC_JUMP_BACKWARD: case BC_RESUME: case BC_LOAD_GLOBAL:
+            return 11;
+        case BC_CALL: case BC_CALL_KW: case BC_RETURN_VALUE: case BC_RETURN_CONST: case BC_CALL_FUNCTION_EX:
+            return 55;
+        case BC_BINARY_OP: case BC_BINARY_SUBSCR: case BC_STORE_SUBSCR: case BC_STORE_ATTR: case BC_LOAD_ATTR:
+        case BC_COMPARE_OP: case BC_FOR_ITER:
+            return 28;
+        default:
+            return 18;
+    }
+}
+
+static int32_t
+cost_of(const Placed *p, const Trace *t)
+{
+    int32_t cost = (int32_t)(stencils[p->stencil].hot_size / BYTES);
+    return cost + (p->ref != NO_REF && (uop_table[t->ins[p->ref].op].flags & CALLS) ? C_CALL : 0);
+}
+
+static int32_t
+leaving_cost(const Executor *ex, const Snapshot *snap)
+{
+    (void)ex;
+    return LEAVE + LEAVE_FRAME * (snap->n_frames - 1) + LEAVE_VALUE * (int32_t)snap->count;
+}
+
+void
+policy_price(Executor *ex, const Assignment *a, const Trace *t, uint32_t interp, const Executor *parent,
+             uint32_t parent_exit)
+{
+    // What the parent had spared when it was left, without the price of leaving it.
+    int32_t spared = 0, cost = 0, before_loop = 0;
+    if (parent != NULL) {
+        const Exit *from = &parent->exits[parent_exit];
+        spared = from->gain + leaving_cost(parent, &parent->snaps[from->snap]);
+    }
+    for (uint32_t i = 0; i < a->n_code; i++) {
+        if (t->loop != NO_REF && i == a->loop_at) {
+            before_loop = cost;
+            spared += (int32_t)interp;
+        }
+        cost += cost_of(&a->code[i], t);
+        if (a->code[i].exit != NO_EXIT) {
+            Exit *exit = &ex->exits[a->code[i].exit];
+            const Snapshot *snap = &ex->snaps[exit->snap];
+            exit->gain = spared + (int32_t)snap->interp - cost - leaving_cost(ex, snap);
+        }
+    }
+    ex->return_gain = spared + (int32_t)interp - cost;
+    if (t->loop != NO_REF) {
+        ex->turn_cost = cost - before_loop;
+        ex->turn_gain = (int32_t)interp - ex->turn_cost;
+    }
+}
+
+// --- whether entering pays ----------------------------------------------------------------------
+
+enum { JUDGED = 64, AGAIN = 16, MOST_TURNS = 1000, RESUME = 450 };
+
+uint64_t
+policy_first_judged(void)
+{
+    return nominate_is_on() ? 0 : UINT64_MAX;
+}
+
+void
+policy_entering(Verdict *verdict)
+{
+    *verdict = (Verdict){.since = now_ns()};
+}
+
+void
+policy_left(Verdict *verdict, const Executor *ex, const Exit *exit, bool growing)
+{
+    const Executor *root = ex->root;
+    int64_t turns = 0, ns = (int64_t)(now_ns() - verdict->since);
+    if (root->loops && root->turn_cost > 0) {
+        turns = ns * PER_NS / root->turn_cost;
+        turns = turns > MOST_TURNS ? MOST_TURNS : turns;
+    }
+    verdict->told = true;
+    verdict->growing = growing;
+    verdict->gain = (int32_t)(exit->gain + turns * root->turn_gain);
+}
+
+void
+policy_returned(Verdict *verdict, const Executor *ex)
+{
+    verdict->told = true;
+    verdict->gain = ex->return_gain;
+}
+
+static void
+decide(Executor *ex)
+{
+    bool pays = ex->score >= 0;
+    ex->judged = 0;
+    ex->score = 0;
+    ex->judge_from = pays ? ex->entered * AGAIN : ex->entered;
+    if (!pays && ex->code != NULL) {
+        hook_leave_alone(ex->code, ex->anchor);
+    }
+}
+
+void
+policy_judge(Executor *ex, const Verdict *verdict, bool resumed)
+{
+    if (!verdict->told || verdict->growing) {
+        return;
+    }
+    ex->score += verdict->gain - (resumed ? ENTER - RESUME : ENTER);
+    if (++ex->judged >= JUDGED) {
+        decide(ex);
+    }
+}

@@ -1,0 +1,47 @@
+// policy.h - every rule about what is worth compiling, and what is worth entering.
+#ifndef JITPATCH_POLICY_H
+#define JITPATCH_POLICY_H
+
+#include "anchors.h"
+
+// --- the budget: time spent recording and compiling ---------------------------------------------
+void policy_begin(void);                // the JIT is switched on
+bool policy_may_compile(void);          // may another recording begin?
+void policy_charge(uint64_t ns);        // time was spent on optimising and emitting
+void policy_charge_bytecodes(int n);    // so many were recorded, compiled or not
+// The clock has struck (sampler.h).
+void policy_sample(void);
+// Compiled code was left with a request to the interpreter waiting: it is where time is spent.
+void policy_in_code(void);
+
+// --- prices -------------------------------------------------------------------------------------
+// Instructions of the interpreter's for one bytecode, as it is specialised most of the time; what C functions do
+// in both worlds left out.
+uint32_t policy_interpreter_cost(Bytecode op);
+// A trace has its stencils: what it spares is known for each exit. interp: of the recorded path.
+void policy_price(Executor *ex, const Assignment *a, const Trace *t, uint32_t interp, const Executor *parent,
+                  uint32_t parent_exit);
+
+// --- whether entering pays ----------------------------------------------------------------------
+// One entry that is being judged; the activation points at it.
+typedef struct Verdict {
+    uint64_t since;             // the entry, in ns
+    int32_t gain;               // instructions spared, as the exit or the return says
+    bool told;                  // it has said so
+    bool growing;               // it was left where a side trace is going to grow
+} Verdict;
+
+// Is the next entry of this root trace to be judged? Most are not: a compare.
+static inline bool policy_judges(const Executor *ex) { return ex->entered >= ex->judge_from; }
+void policy_entering(Verdict *verdict);
+// Compiled code was left at this exit. growing: one that gets a side trace when it is hot.
+void policy_left(Verdict *verdict, const Executor *ex, const Exit *exit, bool growing);
+// Or the function has returned, at the end of this trace.
+void policy_returned(Verdict *verdict, const Executor *ex);
+// A root trace that does not pay is left alone from now on. resumed: it was entered as the next value of a generator
+// that C code asked for, which costs the interpreter about as much.
+void policy_judge(Executor *ex, const Verdict *verdict, bool resumed);
+// When entries of a new root trace are judged first.
+uint64_t policy_first_judged(void);
+
+#endif
