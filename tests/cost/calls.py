@@ -88,7 +88,7 @@ def main():
     for _, function, argument, first, options in PHASES:
         if on:
             jitpatch.enable(**{"threshold": 20, "call_threshold": 10**9, "side_threshold": 10**9,
-                               "trial_starts": 0, **options})
+                               **options})
         call(function, first, WARM_UP)
         call(function, argument, 10)
         os.getppid()
