@@ -113,7 +113,7 @@ class enabled(AbstractContextManager[None, None]):
         max_versions: int = ...,
         max_sides: int = ...,
         max_age: int = ...,
-        trial_starts: int = ...,
+        sample: int = ...,
         code_limit: int = ...,
         text: bool | Literal[0, 1] = ...,
         stats: bool | Literal[0, 1] | str | PathLike[str] = ...,

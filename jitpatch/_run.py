@@ -21,11 +21,14 @@ def interpreter_flags() -> list[str]:
     """What stood between `python` and `-m jitpatch`."""
     words = getattr(sys, "orig_argv", [])
     words = words[1:len(words) - (len(sys.argv) - 1)]
-    for number, end in ((2, ["jitpatch"]), (1, [])):    # -m jitpatch, -mjitpatch: the m may end a group of letters
-        if len(words) >= number and words[len(words) - number + 1:] == end:
-            flag = words[-number].removesuffix("" if end else "jitpatch")
-            if flag.startswith("-") and flag.endswith("m") and (end or flag != words[-number]):
-                return words[:-number] + ([flag[:-1]] if flag != "-m" else [])
+    if words[1:] and words[-1] == "jitpatch":               # -m jitpatch, or -Om jitpatch
+        words, flag = words[:-2], words[-2]
+    elif words and words[-1].endswith("jitpatch"):          # -mjitpatch
+        words, flag = words[:-1], words[-1].removesuffix("jitpatch")
+    else:
+        flag = ""
+    if flag.startswith("-") and flag.endswith("m"):
+        return words if flag == "-m" else [*words, flag[:-1]]
     import subprocess
 
     return list(subprocess._args_from_interpreter_flags())      # type: ignore[attr-defined]

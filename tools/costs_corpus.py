@@ -102,7 +102,7 @@ def others() -> None:
 def main() -> None:
     import jitpatch
 
-    jitpatch.enable(threshold=3, call_threshold=10, side_threshold=5, trial_starts=0)
+    jitpatch.enable(threshold=3, call_threshold=10, side_threshold=5)
     globals()[sys.argv[1]]()
 
 

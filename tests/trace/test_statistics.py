@@ -242,13 +242,13 @@ def run(folder, code, *flags, **environment):
 
 
 def test_to_a_file(tmp_path):
-    assert run(tmp_path, HOT + "import os; os.chdir('/')", JITPATCH="1", JITPATCH_STATS="out.txt") == ("", "")
+    assert run(tmp_path, HOT + "import os; os.chdir('/')", JITPATCH="1", JITPATCH_STATS="out.txt", JITPATCH_THRESHOLD="50") == ("", "")
     text = (tmp_path / "out.txt").read_text()
     assert text.startswith("jitpatch, process ") and "recordings begun" in text and "<string>:3 <module>" in text
 
 
 def test_as_json(tmp_path):
-    assert run(tmp_path, HOT, "-X", "jitpatch", "-X", "jitpatch-stats=out.json") == ("", "")
+    assert run(tmp_path, HOT, "-X", "jitpatch", "-X", "jitpatch-threshold=50", "-X", "jitpatch-stats=out.json") == ("", "")
     data = json.loads((tmp_path / "out.json").read_text())
     assert data["counters"]["roots"] >= 1 and data["pid"] > 0 and data["argv"][-2] == "-c"
     assert "<string>" in [trace["file"] for trace in data["traces"]]

@@ -53,13 +53,13 @@ def test_tools(before, said):
 
 def test_a_tool_that_comes_later_is_not_warned_of_but_said():
     out, err = run(START + HOT + SAYS + "\nsys.setprofile(lambda *event: None)\n" + SAYS + "\nsys.setprofile(None)\n" + SAYS,
-                   "-X", "jitpatch")
+                   "-X", "jitpatch", "-X", "jitpatch-threshold=50")
     assert out.splitlines() == ["True True None", "True False sys.setprofile is in use, by a profiler", "True True None"]
     assert err == ""
 
 
 def test_why_inactive():
-    out, err = run("import jitpatch\nprint(jitpatch.why_inactive()); jitpatch.enable(); print(jitpatch.why_inactive())\n" + HOT
+    out, err = run("import jitpatch\nprint(jitpatch.why_inactive()); jitpatch.enable(threshold=50); print(jitpatch.why_inactive())\n" + HOT
                    + "print(jitpatch.why_inactive(), jitpatch.is_active()); jitpatch.disable(); print(jitpatch.is_active())")
     assert out.splitlines() == ["the JIT is off", "nothing has been compiled yet", "None True", "False"] and err == ""
 
