@@ -170,23 +170,23 @@ run_loop(PyCodeObject *code, Executor *ex)
 {
     PyThreadState *tstate = PyThreadState_GET();
     Frame *frame = compat_current_frame(tstate);
+    CallbackState saved;                // lies about where the stack ends
     if (frame == NULL || compat_frame_code(frame) != code || !compat_frame_is_saved(frame)
         || ex->next_version != NULL || ex->good_epoch != jit.epoch
         || ex->good_version != compat_monitoring_version(tstate) || *jit.evaluator != NULL
         || ex->globals != compat_frame_globals(frame) || ex->builtins != compat_frame_builtins(frame)
         || tstate->py_recursion_remaining <= RECURSION_RESERVE || native_last.thread != tstate->id
-        || (uintptr_t)__builtin_frame_address(0) < native_last.floor || compat_frame_has_object(frame)
+        || (uintptr_t)&saved < native_last.floor || compat_frame_has_object(frame)
         || policy_judges(ex)) {
         return false;
     }
-    CallbackState saved;
     Activation act;
     act.verdict = NULL;
     compat_leave_callback(tstate, &saved);
     run_code(&act, tstate, frame, ex);
     Executor *left = act.executor;
     Exit *exit = &left->exits[act.exit];
-    if (act.exit < EXIT_RETURNED && exit->restore != NULL && exit->restore->is_plain && !jit.watches_exits
+    if (act.exit < EXIT_RETURNED && exit->restore != NULL && exit->restore->is_plain
         && exit->count + 1 < exit->retry) {
         restore_plain(exit->restore, left, &act);
         exit->count++;
