@@ -10,7 +10,16 @@ if not jitpatch.is_available():
     pytest.skip(f"{jitpatch.why_unavailable()}", allow_module_level=True)
 
 TOO_BIG = "leaving the trace at one of its exits would take too many new objects, or slots"
-HOT = {"threshold": 5, "side_threshold": 2, "call_threshold": 5, "sample": 0}
+HOT = {"threshold": 5, "side_threshold": 2, "sample": 0}
+
+
+@pytest.fixture(autouse=True)
+def options_as_before():
+    before = jitpatch.options()
+    yield
+    jitpatch.disable()
+    for name, value in before.items():
+        jitpatch._jitpatch.set_dump(value) if name == "dump" else jitpatch._jitpatch.set_param(name, value)
 
 
 def branching(variables):
