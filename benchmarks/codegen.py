@@ -402,8 +402,13 @@ def main() -> int:
         print(as_markdown(args.markdown))
         return 0
     cpu = measure.pick_cpu(args.cpu)
+    for module, package in (("llvmlite", "llvmlite"), ("elftools", "pyelftools")):
+        measure.need(module, package)
+    facts = measure.about([sys.executable])
+    if not facts["available"]:
+        measure.fail(f"{measure.describe(facts)}: {sys.executable} -m pip install {measure.HERE.parent}")
     made_by = versions()
-    print(f"{measure.describe(measure.about([sys.executable]))}\n{made_by['clang']}; llvmlite {made_by['llvmlite']}\n{GOALS}\n")
+    print(f"{measure.describe(facts)}\n{made_by['clang']}; llvmlite {made_by['llvmlite']}\n{GOALS}\n")
     print(HEADING)
     stored: dict[str, Any] = {}
     failed = []

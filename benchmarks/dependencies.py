@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from measure import HERE, Side, note
+from measure import HERE, Side, last_line, note
 
 DEPENDENCIES = HERE / ".deps"
 PROGRAMS = HERE.parent / "build/env"
@@ -44,7 +44,7 @@ def _install(side: Side, target: Path, arguments: list[str]) -> Path:
          "--target", str(target), *arguments], capture_output=True, text=True)
     if done.returncode:
         errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
-        raise InstallError(errors[-1] if errors else f"pip: exit status {done.returncode}")
+        raise InstallError(errors[-1] if errors else f"pip: exit status {done.returncode}: {last_line(done.stderr)}")
     done_mark.touch()
     return target
 

@@ -8,6 +8,7 @@ worth quoting; the absolute times are printed to make them checkable.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import platform
@@ -19,7 +20,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
@@ -75,18 +76,33 @@ class Sample:
         return statistics.median(self.values)
 
 
+def fail(what: str) -> NoReturn:
+    """Ends the program with one line."""
+    raise SystemExit(f"{Path(sys.argv[0]).name}: {what}")
+
+
+def last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["it says nothing"])[-1]
+
+
+def need(module: str, package: str) -> None:
+    """Ends the program in one line if the running interpreter has no such module. package: what pip calls it."""
+    if importlib.util.find_spec(module) is None:
+        fail(f"{sys.executable} has no {module}: {sys.executable} -m pip install {package}")
+
+
 def parse_side(text: str) -> Side:
     """NAME=COMMAND, where COMMAND may begin with VARIABLE=VALUE settings."""
     name, equals, command = text.partition("=")
     if not equals or not command.strip():
-        raise ValueError(f"expected NAME=COMMAND, not {text!r}")
+        fail(f"expected NAME=COMMAND, not {text!r}")
     words = shlex.split(command)
     settings = []
     while words and "=" in words[0] and "/" not in words[0].partition("=")[0]:
         key, _, value = words.pop(0).partition("=")
         settings.append((key, value))
     if not words:
-        raise ValueError(f"no command in {text!r}")
+        fail(f"no command in {text!r}")
     return Side(name, tuple(words), tuple(settings))
 
 
@@ -105,15 +121,20 @@ def parse_options(texts: Sequence[str]) -> list[tuple[str, str]]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals:
-            raise ValueError(f"expected NAME=VALUE, not {text!r}")
+            fail(f"expected NAME=VALUE, not {text!r}")
         pairs.append((f"JITPATCH_{name.upper().replace('-', '_')}", value))
     return pairs
 
 
 def about(interpreter: Sequence[str], env: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Version and build of an interpreter, and whether jitpatch is installed in it. env: a side's environment()."""
-    done = subprocess.run([*interpreter, "-c", _ABOUT], capture_output=True, text=True, check=True, env=env)
-    facts: dict[str, Any] = json.loads(done.stdout)
+    try:
+        done = subprocess.run([*interpreter, "-c", _ABOUT], capture_output=True, text=True, env=env)
+        facts: dict[str, Any] = json.loads(done.stdout)
+    except OSError as error:
+        fail(f"no interpreter {interpreter[0]!r}: {error.strerror}")
+    except ValueError:
+        fail(f"{shlex.join(interpreter)} is no Python that runs: {last_line(done.stderr or done.stdout)}")
     return facts
 
 
@@ -131,7 +152,7 @@ def pick_cpu(wanted: int | None = None) -> int:
     if wanted is None:
         return allowed[-1]
     if wanted not in allowed:
-        raise ValueError(f"CPU {wanted} is not one of {allowed}")
+        fail(f"CPU {wanted} is not one of {allowed}")
     return wanted
 
 

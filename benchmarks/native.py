@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from measure import HERE, Side
+from measure import HERE, Side, fail
 
 SOURCES = HERE / "loops_c"
 BUILD = HERE / ".build"
@@ -46,7 +46,10 @@ def build(name: str) -> Side | None:
             return None
         environment = os.environ | {"ZIG_GLOBAL_CACHE_DIR": str(BUILD / "zig"),
                                     "ZIG_LOCAL_CACHE_DIR": str(BUILD / "zig")}
-        subprocess.run([*compiler, str(source), "-o", str(binary)], check=True, env=environment)
+        try:
+            subprocess.run([*compiler, str(source), "-o", str(binary)], check=True, env=environment)
+        except (OSError, subprocess.CalledProcessError) as error:
+            fail(f"the C loops cannot be compiled (--no-c leaves them out): {error}")
     return Side("C", (str(binary),), is_python=False)
 
 
@@ -55,7 +58,10 @@ def compiler_version() -> str:
     if compiler is None:
         return "none"
     words = [word for word in compiler if not word.startswith(("-O", "-f", "-mcpu"))]
-    done = subprocess.run([*words, "--version"], capture_output=True, text=True)
+    try:
+        done = subprocess.run([*words, "--version"], capture_output=True, text=True)
+    except OSError as error:
+        fail(f"no C compiler {words[0]!r} (JITPATCH_CLANG): {error.strerror}")
     return done.stdout.partition("\n")[0]
 
 

@@ -232,10 +232,13 @@ def main() -> int:
     sides = [measure.parse_side(text) for text in args.column] or measure.jit_sides(
         args.python, extra=measure.parse_options(args.option))
     # The runner itself reads the manifest and the results with the packages the workers use.
-    sys.path.append(str(dependencies.common(Side("runner", (sys.executable,)))))
-    plan = make_plan(args)
-    programs = choose(load_programs(), TARGET_PROGRAMS if args.targets else args.benchmarks, args.exclude)
     facts = {side.name: measure.about(side.command, side.environment()) for side in sides}
+    plan = make_plan(args)
+    try:
+        sys.path.append(str(dependencies.common(Side("runner", (sys.executable,)))))
+    except dependencies.InstallError as error:
+        measure.fail(f"pyperformance cannot be installed into {dependencies.DEPENDENCIES}: {error}")
+    programs = choose(load_programs(), TARGET_PROGRAMS if args.targets else args.benchmarks, args.exclude)
     for side in sides:
         print(f"{side.name}: {measure.describe(facts[side.name])}")
     print(f"{plan.rounds} rounds of {' '.join(plan.options)}, pinned to CPU {plan.cpu}, interleaved; medians\n")

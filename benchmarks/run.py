@@ -42,13 +42,14 @@ def main() -> int:
     plan = loops.Plan(rounds, values, args.warmups, measure.pick_cpu(args.cpu), args.timeout)
     paths = loops.choose(args.programs)
     with_c = not args.no_c
+    options = measure.parse_options(args.option)
     stored = {"machine": measure.machine(), "plan": vars(plan), "interpreters": [], "c": native.compiler_version()}
     failed = []
     for interpreter in args.interpreters:
         facts = measure.about([interpreter])
         print(f"\n{measure.describe(facts)}")
         print(f"{plan.rounds} processes of {plan.values} values, pinned to CPU {plan.cpu}, interleaved; medians")
-        sides = measure.jit_sides(interpreter, extra=measure.parse_options(args.option))
+        sides = measure.jit_sides(interpreter, extra=options)
         table = loops.run_table(paths, sides, plan, with_c, args.n)
         loops.summary(table, sides)
         if not any(row["on"].active for row in table.values()):

@@ -11,6 +11,8 @@ import time
 
 
 def main():
+    if len(sys.argv) != 5:
+        sys.exit(f"usage: {sys.argv[0]} FILE N WARMUPS VALUES (benchmarks/run.py calls this)")
     path, n, warmups, values = sys.argv[1], *map(int, sys.argv[2:5])
     program = runpy.run_path(path)
     run = program["run"]

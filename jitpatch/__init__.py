@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Executor", "Stats", "disable", "enable", "enabled", "executors", "is_active",
-    "is_available", "is_enabled", "options", "reset_stats", "stats", "why_unavailable",
+    "is_available", "is_enabled", "options", "reset_stats", "stats", "why_inactive", "why_unavailable",
 ]
 __version__ = "0.1.0"
 
@@ -37,7 +37,9 @@ except ImportError as error:
     if type(error) is ImportError:      # the extension is there and refuses this interpreter
         _unavailable = str(error)
     elif sys.implementation.name == "cpython" and sys.version_info[:2] == (3, 13):
-        _unavailable = f"jitpatch supports {SUPPORTED}, but is not built for this one ({error})"
+        from ._places import why_not_built
+
+        _unavailable = why_not_built(f"jitpatch supports {SUPPORTED}, but is not built for this one ({error})")
     else:
         _unavailable = f"jitpatch supports {SUPPORTED}; this is {_version}"
 
@@ -66,32 +68,76 @@ def options() -> dict[str, Any]:
     jit = _need()
     found: dict[str, Any] = {row[0]: jit.get_param(row[0]) for row in jit.params()}
     found["dump"] = jit.get_dump()
+    found["stats"] = _stats_file or found["stats"]
     return found
 
 
+_stats_file: str | None = None      # of the option
+_last_file: str | None = None       # that the option had last: a report goes there in the end, whatever it is then
+
+
+def _set(checked: dict[str, Any]) -> None:
+    """Takes over options that _options.check() has passed. OSError, with nothing changed, if the file for
+    statistics cannot be written."""
+    global _stats_file, _last_file
+    if "stats" in checked:
+        from ._stats import claim
+
+        file = checked["stats"] if isinstance(checked["stats"], str) else None
+        _stats_file = file if file is None or file == _last_file else claim(file)
+        _last_file = _stats_file or _last_file
+    for name, value in checked.items():
+        if name == "dump":
+            _jitpatch.set_dump(value)
+        else:
+            _jitpatch.set_param(name, 1 if isinstance(value, str) else value)
+
+
+def _with_options(text: str) -> str:
+    """A docstring, with the options there are."""
+    if _unavailable is not None:
+        return text
+    from . import _options
+
+    lines = [f"    {row[0]}: {row[4]} ({_options.accepted(row)}; {row[1]})" for row in _jitpatch.params()]
+    lines.append(f"    dump: stages of compiling to print to stderr ({_options.accepted(None)}; None)")
+    return "\n".join([text.rstrip(), "", "Options, what is accepted and the default:", "", *lines, ""])
+
+
 def enable(**wanted: Any) -> None:
-    """Switch the JIT on; harmless if it is on. Options (see options()) are set first.
+    """Switch the JIT on; harmless if it is on. Options are set first.
 
     RuntimeError if this interpreter is not supported, or if another tool holds
-    sys.monitoring.OPTIMIZER_ID; TypeError or ValueError for a bad option, with nothing changed.
+    sys.monitoring.OPTIMIZER_ID; TypeError or ValueError for a bad option and OSError for a file that
+    cannot be written, with nothing changed.
     """
     from . import _options
 
-    jit = _need()
-    for name, value in _options.check(jit, wanted).items():
-        if name == "dump":
-            jit.set_dump(value)
-        else:
-            jit.set_param(name, value)
-    jit.enable()
+    _set(_options.check(_need(), wanted))
+    if not _jitpatch.is_enabled():
+        _jitpatch.enable()
+        _warn_once_if_inactive()
     _at_exit_once()
+
+
+_has_warned = False
+
+
+def _warn_once_if_inactive() -> None:
+    """The JIT was switched on, but nothing will come of it as things are now."""
+    global _has_warned
+    if not _has_warned and (reason := _stays_out()) is not None:
+        from . import _options
+
+        _has_warned = True
+        _options.warn(f"on, but stays out: {reason}")
 
 
 def disable() -> None:
     """Switch the JIT off and drop all compiled code; harmless if it is off.
 
     Code that is running compiled when this is called goes on until its next check, within one
-    turn of its loop.
+    iteration of its loop.
     """
     if _unavailable is None:
         _jitpatch.disable()
@@ -102,36 +148,92 @@ def is_enabled() -> bool:
     return _unavailable is None and bool(_jitpatch.is_enabled())
 
 
+def _stays_out() -> str | None:
+    """Why the interpreter is left alone although the JIT is on: something watches all code."""
+    if not _jitpatch.is_watched():
+        return None
+    from ._places import who_watches
+
+    return who_watches()
+
+
 def is_active() -> bool:
-    """Whether compiled code exists: at least one trace is installed, or still running."""
-    return _unavailable is None and bool(_jitpatch.is_active())
+    """Whether compiled code is in use: there is some, and nothing watches all code that runs. If not,
+    why_inactive() says why."""
+    return _unavailable is None and bool(_jitpatch.is_active()) and not _jitpatch.is_watched()
+
+
+def why_inactive() -> str | None:
+    """One line saying why no compiled code is in use now, or None if it is."""
+    if _unavailable is not None:
+        return _unavailable
+    if not _jitpatch.is_enabled() and not _jitpatch.is_active():
+        return "the JIT is off"
+    if (reason := _stays_out()) is not None:
+        return reason
+    return None if _jitpatch.is_active() else "nothing has been compiled yet"
 
 
 class enabled:
-    """Context manager: the JIT is on inside, and as before afterwards.
+    """Context manager and decorator: the JIT is on inside, and as before afterwards.
 
     >>> with jitpatch.enabled(threshold=50):
     ...     main()
+
+    >>> @jitpatch.enabled(threshold=50)
+    ... def main():
+    ...     ...
+
+    Options are those of enable(); bad ones raise at once.
     """
 
-    def __init__(self, **wanted: Any) -> None:
-        self._wanted = wanted
-        self._before: list[tuple[bool, dict[str, Any]]] = []
+    _wanted: dict[str, Any]
+    _before: list[tuple[bool, dict[str, Any]]]      # nested
+
+    def __new__(cls, function: Any = None, /, **wanted: Any) -> Any:
+        """@enabled without parentheses is the decorator, too."""
+        if _unavailable is None:
+            from . import _options
+
+            _options.check(_jitpatch, wanted)
+        new = super().__new__(cls)
+        new._wanted = wanted
+        new._before = []
+        return new if function is None else new(function)
+
+    def __call__(self, function: Any) -> Any:
+        """The function, with the JIT on while it runs. TypeError for a generator's or coroutine's: what runs
+        between its pieces is the affair of others."""
+        import functools
+        import inspect
+
+        if (inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function)
+                or inspect.isasyncgenfunction(function)):
+            raise TypeError("jitpatch.enabled decorates plain functions; in a generator or coroutine use it with `with`")
+        if not callable(function):
+            raise TypeError(f"jitpatch.enabled decorates functions, not {type(function).__name__}")
+
+        @functools.wraps(function)
+        def with_jit(*args: Any, **kwargs: Any) -> Any:
+            with self:
+                return function(*args, **kwargs)
+
+        return with_jit
 
     def __enter__(self) -> None:
         self._before.append((is_enabled(), options() if is_available() else {}))
-        enable(**self._wanted)
+        try:
+            enable(**self._wanted)
+        except BaseException:
+            self._before.pop()
+            raise
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None,
                  traceback: TracebackType | None) -> None:
         was_on, before = self._before.pop()
         if not was_on:
             disable()
-        for name in self._wanted:
-            if name == "dump":
-                _jitpatch.set_dump(before[name])
-            else:
-                _jitpatch.set_param(name, before[name])
+        _set({name: before[name] for name in self._wanted})
 
 
 def executors(of: Any = None) -> list[Executor]:
@@ -176,10 +278,18 @@ def _at_exit_once() -> None:
 
 def _at_exit() -> None:
     # Finalizers of a dying interpreter run without us.
-    report = str(stats()) if is_enabled() and _jitpatch.get_param("stats") else ""
+    wanted = bool(_jitpatch.get_param("stats"))
+    report = stats() if wanted or _last_file is not None else None
     disable()
-    if report and sys.stderr is not None:
-        print(report, file=sys.stderr)
+    if report is not None:
+        from ._stats import publish
+
+        publish(report, _stats_file if wanted else _last_file)
+
+
+for _function in (enable, enabled):
+    _function.__doc__ = _with_options(_function.__doc__ or "")
+del _function
 
 
 def __getattr__(name: str) -> object:

@@ -1,102 +1,121 @@
-"""python -m jitpatch [--OPTION[=VALUE] ...] (SCRIPT | -m MODULE | -c CODE | -) [ARGUMENT ...]
+"""python -m jitpatch [--OPTION[=VALUE] ...] [SCRIPT | -m MODULE | -c CODE | -] [ARGUMENT ...]
 
-Runs a program with the JIT on, as `python SCRIPT ARGUMENT ...` would run it.
+Runs a program with the JIT on, as `python SCRIPT ARGUMENT ...` would run it: by becoming
+`python -X jitpatch -X jitpatch-OPTION=VALUE ... SCRIPT ARGUMENT ...`. In this process only where that would not
+have this package's JIT on (a checkout on PYTHONPATH).
 """
 
 from __future__ import annotations
 
+import os
 import sys
 
 import jitpatch
-from jitpatch import _options
+from jitpatch import _options, _run
 
 if jitpatch.is_available():
     from jitpatch import _jitpatch
 
-USAGE = "usage: python -m jitpatch [--OPTION[=VALUE] ...] (SCRIPT | -m MODULE | -c CODE) ..."
+USAGE = "usage: python -m jitpatch [--OPTION[=VALUE] ...] [SCRIPT | -m MODULE | -c CODE | -] [ARGUMENT ...]"
+RULES = """\
+Options go before the program. They are also -X jitpatch-OPTION=VALUE and JITPATCH_OPTION=VALUE (with _ for -).
+A name alone switches on what is 0 or 1; everything else needs a value. An empty value is none."""
 
 
 def _help() -> str:
-    lines = [USAGE, "", "Runs a program with the JIT on. Options (also -X jitpatch-OPTION=VALUE and "
-             "JITPATCH_OPTION=VALUE, with _ for -):"]
-    for name, default, least, most, text in _jitpatch.params():
-        option = "--" + name.replace("_", "-")
-        lines.append(f"  {option:18} {text} ({least} to {most}, default {default})")
+    lines = [USAGE, "", "Runs a program with the JIT on. Without one, reads it from standard input.", "", RULES, ""]
+    if not jitpatch.is_available():
+        return "\n".join([*lines, f"There are no options here: {jitpatch.why_unavailable()}"])
+    for row in _jitpatch.params():
+        name, default, _, _, text = row
+        lines.append(f"  {'--' + name.replace('_', '-'):18} {text} ({_options.accepted(row).removeprefix('a whole number from ')}; "
+                     f"default {default})")
     lines.append(f"  {'--dump':18} print stages of compiling: {', '.join(_options.STAGES)}, all")
+    lines.append(f"  {'--version':18} print the version and whether the JIT works here")
     return "\n".join(lines)
 
 
+def _version() -> str:
+    state = "available" if jitpatch.is_available() else f"not available: {jitpatch.why_unavailable()}"
+    return f"jitpatch {jitpatch.__version__} (Python {sys.version.split()[0]}; {state})"
+
+
 def _fail(text: str) -> None:
-    sys.exit(f"jitpatch: error: {text}")
+    """As CPython for an option that it does not know."""
+    print(f"jitpatch: error: {text}", file=sys.stderr)
+    sys.exit(2)
 
 
-def _parse(arguments: list[str]) -> tuple[dict[str, object], list[str]]:
-    """Our options, and what is left from the script on."""
-    wanted: dict[str, object] = {}
-    switches = {row[0] for row in _jitpatch.params() if row[2:4] == (0, 1)}
+def _checked(shown: str, name: str, value: str) -> str:
+    """The value, if there is such an option and it is accepted."""
+    if name not in _options.NAMES:
+        _fail(f"no option {name!r}: python -m jitpatch --help lists them")
+    if jitpatch.is_available():
+        try:
+            _options.check(_jitpatch, {name: value})
+        except (TypeError, ValueError) as error:
+            _fail(f"{shown}: {error}")
+    return value
+
+
+def _parse(arguments: list[str]) -> tuple[dict[str, str], list[str]]:
+    """Our options, and what is left from the program on."""
+    wanted: dict[str, str] = {}
     at = 0
     while at < len(arguments) and arguments[at].startswith("--"):
-        name, equals, value = arguments[at][2:].partition("=")
+        shown = arguments[at]
+        name, equals, value = shown[2:].partition("=")
         name = name.replace("-", "_")
         at += 1
-        if name == "":
+        if shown == "--":
             break
-        if name == "help":
-            print(_help())
+        if shown in ("--help", "--version"):
+            print(_help() if shown == "--help" else _version())
             sys.exit(0)
-        if not equals and name in switches:
+        if not equals and name in _options.SWITCHES:
             value = "1"
-        elif not equals:
+            if at < len(arguments) and arguments[at].lower() in (*_options.ON, *_options.OFF) and not os.path.exists(arguments[at]):
+                _fail(f"{shown} takes no word of its own: write {shown}={arguments[at]}")
+        elif not equals and name in _options.NAMES:
             if at == len(arguments):
-                _fail(f"--{name} needs a value")
+                _fail(f"{shown} needs a value")
             value = arguments[at]
+            shown += f" {value}"
             at += 1
-        wanted[name] = value
+        wanted[name] = _checked(shown, name, value)
     return wanted, arguments[at:]
 
 
 def main() -> None:
-    import os
-    import runpy
-
-    if not jitpatch.is_available():
-        _fail(str(jitpatch.why_unavailable()))
     wanted, rest = _parse(sys.argv[1:])
-    if not rest or rest == ["-h"]:
+    if rest[:1] == ["-h"]:
         print(_help())
-        sys.exit(0 if rest else 2)
-    try:
-        jitpatch.enable(**{**_options.given(_jitpatch), **wanted})
-    except (RuntimeError, TypeError, ValueError) as error:
-        _fail(str(error))
-    if rest[0] == "-m":
-        if len(rest) < 2:
-            _fail("-m needs a module name")
-        sys.argv[:] = rest[1:]
-        runpy.run_module(rest[1], run_name="__main__", alter_sys=True)
-    elif rest[0] == "-c":
-        if len(rest) < 2:
-            _fail("-c needs code")
-        _run_string(rest[1], ["-c", *rest[2:]])
-    elif not os.path.exists(rest[0]):
-        _fail(f"can't open file {os.path.abspath(rest[0])!r}: no such file")
-    else:
-        sys.argv[:] = rest
-        # As for `python SCRIPT`: its folder, not the current one, comes first on the path.
-        if not os.path.isdir(rest[0]) and not getattr(sys.flags, "safe_path", False):
-            sys.path[0] = os.path.dirname(os.path.abspath(os.path.realpath(rest[0])))
-        runpy.run_path(rest[0], run_name="__main__")
+        sys.exit(0)
+    for word, what in (("-m", "a module name"), ("-c", "code")):
+        if rest == [word]:
+            _fail(f"{word} needs {what}")
+    flags = _run.interpreter_flags()
+    if _run.starts_this_package() or (not jitpatch.is_available() and _run.start_hook_folder() is not None):
+        flags += ["-X", "jitpatch"]
+        for name, value in wanted.items():
+            flags += ["-X", f"jitpatch-{name.replace('_', '-')}={value}"]
+        _replace_process(flags, rest)
+    elif not jitpatch.is_available():
+        _options.warn(f"not enabled: {jitpatch.why_unavailable()}")
+        _replace_process(flags, rest)
+    if jitpatch.is_available():
+        from jitpatch import _startup
+
+        try:
+            _startup.enable({**_options.given(_jitpatch), **_options.check(_jitpatch, wanted)})
+        except RuntimeError as error:
+            _options.warn(str(error))
+    _run.run_here(rest)
 
 
-def _run_string(text: str, argv: list[str]) -> None:
-    import types
-
-    module = types.ModuleType("__main__")
-    module.__dict__["__builtins__"] = __builtins__
-    sys.modules["__main__"] = module
-    sys.argv[:] = argv
-    sys.path[0] = ""
-    exec(compile(text, "<string>", "exec"), module.__dict__)
+def _replace_process(flags: list[str], rest: list[str]) -> None:
+    if sys.executable:
+        _run.replace_process([sys.executable, *flags, *rest])
 
 
 if __name__ == "__main__":

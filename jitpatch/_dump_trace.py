@@ -11,31 +11,30 @@ import linecache
 import os
 import re
 import sys
-import traceback
 from collections.abc import Iterator
-from types import CodeType, ModuleType
+from types import CodeType
 from typing import Any
 
 import jitpatch
 from jitpatch import _options
+from jitpatch import _run as _run_module
 from jitpatch._disassembly import instructions
 from jitpatch._dump_text import PLAIN, Paint
 from jitpatch._tables import CompiledIn, TableError, nearest
 
-Kept = list[object]  # keeps the script's code alive until it was shown
+INTERRUPTED = 130       # what a shell says of a process that SIGINT has ended
 
 
 def run_and_collect(wanted: str, arguments: list[str], disassemble: bool) -> tuple[list[dict[str, Any]], int]:
-    """What was compiled while SCRIPT[:FUNCTION] ran, and 1 if the script failed."""
+    """What was compiled while SCRIPT[:FUNCTION] ran, and the script's exit status."""
     script, function = _split(wanted)
     if not jitpatch.is_available():
         raise TableError(str(jitpatch.why_unavailable()))
     from jitpatch import _jitpatch
 
     jitpatch.enable(**{**_options.given(_jitpatch), "text": 1})
-    kept: Kept = []
     with _stdout_to_stderr():
-        failed = _run(script, arguments, kept)
+        status = _run(script, arguments)
     found = [(executor, _name(executor.code)) for executor in jitpatch.executors()]
     names = sorted({name for _, name in found if name})
     chosen = [executor for executor, name in found if function in (None, name, (name or "").rpartition(".")[2])]
@@ -43,7 +42,7 @@ def run_and_collect(wanted: str, arguments: list[str], disassemble: bool) -> tup
         hint = nearest(function, names) if names else ": nothing was compiled"
         raise LookupError(f"no trace of a function {function!r} in {script}{hint}")
     pieces = Pieces(disassemble)
-    return [describe(executor, pieces) for executor in chosen], failed
+    return [describe(executor, pieces) for executor in chosen], status
 
 
 def _split(wanted: str) -> tuple[str, str | None]:
@@ -73,27 +72,19 @@ def _stdout_to_stderr() -> Iterator[None]:
         os.close(own)
 
 
-def _run(script: str, arguments: list[str], kept: Kept) -> int:
-    """As `python SCRIPT ARGUMENTS` would."""
-    module = ModuleType("__main__")
-    module.__dict__.update(__builtins__=__builtins__, __file__=script)
-    before = sys.modules["__main__"]
-    sys.modules["__main__"] = module
-    sys.argv[:] = [script, *arguments]
-    sys.path[0] = os.path.dirname(os.path.abspath(script))
-    kept.append(module)
+def _run(script: str, arguments: list[str]) -> int:
+    """As `python SCRIPT ARGUMENTS` would; the exit status. What was compiled lives on in _run.kept and __main__."""
     try:
-        with open(script, "rb") as file:
-            code = compile(file.read(), script, "exec")
-        kept.append(code)
-        exec(code, module.__dict__)
+        _run_module.run_script([script, *arguments])
     except SystemExit as error:
-        return int(error.code not in (None, 0))
-    except BaseException:
-        traceback.print_exc()
+        if error.code is None or isinstance(error.code, int):
+            return error.code or 0
+        print(error.code, file=sys.stderr)
         return 1
-    finally:
-        kept.append(before)
+    except BaseException as error:
+        _run_module.own_frames_removed(error)
+        sys.excepthook(type(error), error, error.__traceback__)
+        return INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
     return 0
 
 
@@ -165,18 +156,23 @@ def _instruction(instruction: dis.Instruction) -> str:
     return f"{instruction.line_number or 0:5} {instruction.offset:5} {instruction.opname:28} {instruction.argrepr}".rstrip()
 
 
+def _short(file: str) -> str:
+    """Below the current folder: without it."""
+    return file.removeprefix(os.path.join(os.getcwd(), ""))
+
+
 def trace_lines(rows: list[dict[str, Any]], paint: Paint = PLAIN) -> Iterator[str]:
     """The traces as text."""
     if not rows:
         yield "nothing was compiled"
         own = os.path.dirname(__file__)  # what ran to show this
-        for (file, line, reason), count in sorted(jitpatch.stats().abort_log.items()):
-            if os.path.dirname(file) != own:
-                yield f"  {file}:{line}: {reason}, {count} times"
+        for entry in jitpatch.stats().as_dict()["abort_log"]:
+            if os.path.dirname(entry["file"]) != own:
+                yield f"  {_short(entry['file'])}:{entry['line']}: {entry['reason']}, {entry['times']} times"
     for number, row in enumerate(rows):
         if number:
             yield ""
-        yield (f"{row['kind']} trace at {row['file']}:{row['line']} in {paint('name', row['function'] or '?')}: entered "
+        yield (f"{row['kind']} trace at {_short(row['file'])}:{row['line']} in {paint('name', row['function'] or '?')}: entered "
                f"{row['entered']} times, {row['code_size']} bytes, compiled in {row['compile_ns'] / 1000:.0f} us")
         yield f"  {row['source']}"
         for title, key in (("bytecode", "bytecode"), ("recorded", "recorded"), ("optimised", "optimised")):

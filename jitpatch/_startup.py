@@ -21,21 +21,38 @@ def start() -> None:
     _done = True
     from . import _options
 
-    if not _options.switch():
+    wanted = _options.switch()
+    if not wanted:
+        if wanted is None and (source := _options.wants_to_show()) is not None and not _inherited():
+            _options.warn(f"{source}: the JIT is off; -X jitpatch or JITPATCH=1 switches it on")
         return
     import jitpatch
 
     if not jitpatch.is_available():
-        if _inherited():
-            return
-        _options.warn(f"not enabled: {jitpatch.why_unavailable()}")
+        if not _inherited():
+            _options.warn(f"not enabled: {jitpatch.why_unavailable()}")
         return
-    try:
-        from jitpatch import _jitpatch
+    from . import _children, _jitpatch
 
-        jitpatch.enable(**_options.given(_jitpatch))
+    try:
+        enable(_options.given(_jitpatch))
     except RuntimeError as error:
         _options.warn(str(error))
+    _children.inherit_options()
+
+
+def enable(options: dict[str, Any]) -> None:
+    """With options from outside of the program: a file for statistics that cannot be written is a warning, too.
+    RuntimeError as by jitpatch.enable()."""
+    import jitpatch
+
+    from . import _options
+
+    try:
+        jitpatch.enable(**options)
+    except OSError as error:
+        _options.warn(f"stats: {error}")
+        jitpatch.enable(**{name: value for name, value in options.items() if name != "stats"})
 
 
 def _inherited() -> bool:

@@ -114,7 +114,7 @@ class CompiledIn:
     def __init__(self) -> None:
         from jitpatch import _jitpatch
 
-        self._jit = _jitpatch
+        self._jit: Any = _jitpatch
         facts = _jitpatch.dump_target()
         self.target: str = facts["name"]
         self.machine = self.target.partition("-")[0]

@@ -33,23 +33,26 @@ examples:
   jitpatch-dump --diff before.json x86_64-unknown-linux-gnu
   jitpatch-dump INT_ADD --diff x86_64-unknown-linux-gnu x86_64-apple-darwin
   jitpatch-dump --trace script.py:function --disassemble
+  jitpatch-dump --trace script.py word --flag      words of the script: from the first one that is no option of ours on
 
 A variant is named by the registers of its inputs and its output: r0.. for ints and objects, f0.. for
 floats, k for a constant. The installed package has the table of its own target. Tables of the others
 are in a checkout, in generated/TARGET/stencils.json (python build_stencils.py --all), and are found
 from there; a path of such a file does as well as the name of a target.
 
-exit status: 0; 1 if something is missing, or --diff found a difference; 2 for a wrong name or option."""
+exit status: 0; 1 if something is missing, or --diff found a difference; 2 for a wrong name or option; with
+--trace, the script's."""
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     made = argparse.ArgumentParser(
         prog="jitpatch-dump", epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
         description="Show uops, the machine code and holes of their stencils, and compiled traces.",
     )
     made.add_argument("uop", nargs="?", help="name of a uop (default: list them all)")
-    made.add_argument("arguments", nargs="*", help="with --trace: all words are the script's arguments")
+    made.add_argument("arguments", nargs="*", help="with --trace: all words from the first on are the script's arguments")
     made.add_argument("--target", metavar="T", help="another target's table, or a table's file")
     made.add_argument("--variant", metavar="V", help="registers of inputs and output, such as r0_k_r2; or all")
     made.add_argument("--disassemble", action="store_true", help="instructions instead of bytes (needs capstone)")
@@ -59,6 +62,22 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--trace", metavar="SCRIPT[:FUNCTION]", help="run a script, show what was compiled")
     made.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="default: on a terminal")
     return made
+
+
+OPERANDS = {"--target": 1, "--variant": 1, "--format": 1, "--diff": 2, "--trace": 1, "--color": 1, "--disassemble": 0,
+            "--summary": 0, "--help": 0, "-h": 0}
+
+
+def split(words: list[str]) -> tuple[list[str], list[str]]:
+    """Our words, and those of the script that --trace runs."""
+    at, traces = 0, False
+    while at < len(words):
+        name, equals, _ = words[at].partition("=")
+        if name not in OPERANDS and traces:
+            return words[:at], words[at + (words[at] == "--"):]
+        traces = traces or name == "--trace"
+        at += 1 + (0 if equals else OPERANDS.get(name, 0))
+    return words, []
 
 
 def report(args: argparse.Namespace, paint: Paint) -> tuple[Iterable[str], int]:
@@ -138,7 +157,9 @@ def trace(args: argparse.Namespace, paint: Paint) -> tuple[Iterable[str], int]:
 
 def main(words: list[str] | None = None) -> int:
     """The command."""
-    args = parser().parse_args(words)
+    ours, the_scripts = split(sys.argv[1:] if words is None else words)
+    args = parser().parse_args(ours)
+    args.arguments += the_scripts
     on = args.color == "always" or (args.color == "auto" and sys.stdout.isatty() and "NO_COLOR" not in os.environ)
     try:
         lines, status = report(args, Paint(on))

@@ -6,7 +6,8 @@ import sys
 
 
 def start() -> None:
-    if "jitpatch" in sys._xoptions or os.environ.get("JITPATCH", "0") != "0":
+    if "jitpatch" in str(sys._xoptions) or not sys.flags.ignore_environment and (
+            os.environ.get("JITPATCH", "0") != "0" or "JITPATCH_STATS" in os.environ or "JITPATCH_DUMP" in os.environ):
         from jitpatch import _startup
 
         _startup.start()

@@ -1,6 +1,6 @@
 """Renders the README's table of speed: python3 tools/readme_table.py [[LABEL=]RESULTS.json ...]
 
-With result files of benchmarks/run.py and benchmarks/pyperformance_run.py, takes the medians from them
+With result files of benchmarks/run.py, programs.py and pyperformance_run.py, takes the medians from them
 into benchmarks/published.json (no paths, no single values) and writes the section of README.md between
 the two marks. A column is one interpreter; its LABEL is made from the version if none is given. Without
 files, renders published.json again; --check only says whether README.md agrees with it.
@@ -57,9 +57,9 @@ def columns(path: Path, label: str) -> tuple[str, dict[str, dict[str, Any]]]:
         kind = "loops"
     elif "on" in data.get("about", {}):
         parts = [(data["about"]["on"], data["programs"])]
-        kind = "pyperformance"
+        kind = data.get("kind", "pyperformance")
     else:
-        raise SystemExit(f"{path}: not a result of run.py or pyperformance_run.py")
+        raise SystemExit(f"{path}: not a result of run.py, programs.py or pyperformance_run.py")
     found = {}
     for about, programs in parts:
         if not about.get("available"):
@@ -71,8 +71,8 @@ def columns(path: Path, label: str) -> tuple[str, dict[str, dict[str, Any]]]:
 
 def describe(kind: str, name: str) -> str:
     """What a program of ours is, from its docstring."""
-    path = ROOT / "benchmarks/loops" / f"{name}.py"
-    text = ast.get_docstring(ast.parse(path.read_text())) if kind == "loops" and path.exists() else None
+    path = ROOT / "benchmarks" / kind / f"{name}.py"
+    text = ast.get_docstring(ast.parse(path.read_text())) if path.exists() else None
     return (text or "").split("\n")[0].rstrip(".")
 
 
@@ -111,6 +111,7 @@ def table(kind: str, parts: dict[str, dict[str, Any]]) -> list[str]:
 
 def render(published: Published) -> str:
     titles = {"loops": "Loops of benchmarks/loops/, times as fast as without the JIT:",
+              "programs": "Whole programs of benchmarks/programs/, CPU time of a fresh process, likewise:",
               "pyperformance": "Programs of pyperformance, likewise:"}
     lines = []
     for kind, title in titles.items():

@@ -1,4 +1,4 @@
-"""try inside a hot loop: mostly nothing is raised, every 50th turn something is."""
+"""try inside a hot loop: mostly nothing is raised, every 50th iteration something is."""
 
 N = 300_000
 

@@ -1,4 +1,4 @@
-"""Float accumulation over range: one multiplication and one addition per turn."""
+"""Float accumulation over range: one multiplication and one addition per iteration."""
 
 N = 2_000_000
 

@@ -1,4 +1,4 @@
-"""Mandelbrot on plain floats: n by n points, at most 200 turns each; returns the sum of turns."""
+"""Mandelbrot on plain floats: n by n points, at most 200 iterations each; returns their sum."""
 
 N = 100
 

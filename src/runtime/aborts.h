@@ -10,4 +10,6 @@ typedef enum {
     ABORT_COUNT
 } AbortReason;
 
+const char *abort_text(AbortReason reason);     // anchors.c
+
 #endif

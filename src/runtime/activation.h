@@ -43,7 +43,7 @@ typedef struct Consumer {
 typedef struct Activation {
     PyThreadState *tstate;
     struct _PyInterpreterFrame *frame;  // the frame the root trace was entered with
-    struct Executor *executor;          // set on leaving: the trace that was left
+    struct Executor *executor;          // set on leaving: the trace that was left, or has returned
     uint64_t exit;                      // set on leaving: number of the exit in that trace
     uint64_t version;                   // monitoring version on entry
     uint64_t depth;                     // inlined frames that exist in memory now
@@ -52,7 +52,6 @@ typedef struct Activation {
     Consumer *consumer;                 // of the generator's values, if `frame` is a generator's
     double scratch;                     // a second result of a helper
     PyObject *returned;                 // set by TRACE_RETURN: what the function returns
-    uint64_t work;                      // set by TRACE_RETURN: bytecodes that the trace stands for
     struct Verdict *verdict;            // of this entry, if it is judged (policy.h), or NULL
     uintptr_t floor;                    // no native call from an activation below this address
     PyObject *args[ACT_ARGS];           // outgoing arguments; [0] is the hidden slot

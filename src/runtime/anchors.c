@@ -237,23 +237,30 @@ hook_retry_soon(PyCodeObject *code, int offset)
     }
 }
 
-void
-hook_log_abort(PyCodeObject *code, int line, AbortReason reason, const char *what)
+const char *
+abort_text(AbortReason reason)
 {
-    coverage_abort(reason);
-    if (jit.abort_log == NULL) {
-        return;
-    }
     static const char *const texts[] = {
         [ABORT_NONE] = "",
 #define ABORT(name, text) [ABORT_##name] = text,
 #include "aborts.def"
 #undef ABORT
     };
+    return texts[reason];
+}
+
+void
+hook_log_abort(PyCodeObject *code, int line, AbortReason reason, const char *what)
+{
+    coverage_abort(reason);
+    jit.stats.aborts[reason]++;
+    if (jit.abort_log == NULL) {
+        return;
+    }
     PyObject *exc = PyErr_GetRaisedException();
     PyObject *old = NULL, *new = NULL;
-    PyObject *text = what[0] == '\0' ? PyUnicode_FromString(texts[reason])
-                                     : PyUnicode_FromFormat("%s: %s", texts[reason], what);
+    PyObject *text = what[0] == '\0' ? PyUnicode_FromString(abort_text(reason))
+                                     : PyUnicode_FromFormat("%s: %s", abort_text(reason), what);
     PyObject *key = text == NULL ? NULL : Py_BuildValue("(OiN)", code->co_filename, line, text);
     if (key != NULL && PyDict_GetItemRef(jit.abort_log, key, &old) >= 0) {
         new = PyLong_FromLongLong(old == NULL ? 1 : PyLong_AsLongLong(old) + 1);
@@ -285,7 +292,7 @@ anchor_events_wanted(const CodeInfo *info)
 }
 
 void
-hook_leave_alone(PyCodeObject *code, int offset)
+hook_leave_alone(PyCodeObject *code, int offset, AbortReason why)
 {
     Anchor *anchor = anchor_find(code, offset);
     if (anchor != NULL) {
@@ -293,7 +300,7 @@ hook_leave_alone(PyCodeObject *code, int offset)
         anchor->resting = info->resting = true;
         jit.changes++;
         hook_log_abort(code, PyCode_Addr2Line(code, key_offset(offset) * (int)sizeof(_Py_CODEUNIT)),
-                       ABORT_DOES_NOT_PAY, "");
+                       why, "");
         nominate_refresh(info);
     }
 }

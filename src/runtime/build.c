@@ -87,11 +87,14 @@ konst_as_f64(const Trace *t, Ref ref)
 
 // --- facts ------------------------------------------------------------------------------------
 
-// Only instances of heap types that are not immutable can become instances of another.
-static bool
-may_change_class(const PyTypeObject *type)
+bool
+may_change_class(PyTypeObject *type)
 {
-    return (type->tp_flags & Py_TPFLAGS_HEAPTYPE) && !(type->tp_flags & Py_TPFLAGS_IMMUTABLETYPE);
+    if ((type->tp_flags & Py_TPFLAGS_HEAPTYPE) && !(type->tp_flags & Py_TPFLAGS_IMMUTABLETYPE)) {
+        return true;
+    }
+    return type == &PyModule_Type
+        || (type->tp_basicsize == PyModule_Type.tp_basicsize && PyType_IsSubtype(type, &PyModule_Type));
 }
 
 PyTypeObject *

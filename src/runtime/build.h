@@ -46,6 +46,8 @@ static inline PyObject *konst_as_obj(const Trace *t, Ref ref) {
 }
 double konst_as_f64(const Trace *t, Ref ref);
 
+// Can __class__ of its instances be assigned? Only of heap types that are not immutable, and of modules.
+bool may_change_class(PyTypeObject *type);
 // The exact type of an object ref, or NULL.
 PyTypeObject *known_type(const Builder *b, Ref ref);
 void learn_type(Builder *b, Ref ref, PyTypeObject *type);

@@ -47,6 +47,7 @@ int compat_stack_effect(PyCodeObject *code, const Instr *in, bool jumps);
 // an INSTRUCTION event of its own, which means nothing to the recorder.
 bool compat_after_prefix(PyCodeObject *code, int offset);
 const char *compat_bytecode_name(Bytecode op);
+const char *compat_instr_name(PyCodeObject *code, const Instr *in);     // CPython's name, also of an OTHER
 static inline _Py_CODEUNIT *compat_code_start(PyCodeObject *code);
 static inline int compat_code_nlocalsplus(PyCodeObject *code);
 int compat_code_framesize(PyCodeObject *code);
@@ -156,6 +157,8 @@ static inline void compat_leave_callback(PyThreadState *tstate, CallbackState *s
 static inline void compat_reenter_callback(PyThreadState *tstate, const CallbackState *saved);
 // True if a tool other than ours watches this code object, or any code (settrace, setprofile).
 bool compat_watched_by_others(PyThreadState *tstate, PyCodeObject *code);
+// The part of it that is about any code.
+bool compat_all_code_is_watched(PyThreadState *tstate);
 // Does any tool but ours have events of all code?
 bool compat_other_tools(PyThreadState *tstate);
 // Only the part of it that the monitoring version does not tell: events asked for in this code.
@@ -237,9 +240,24 @@ const EnumLayout *compat_enum_layout(void);
 size_t compat_zip_iterators(void);              // offset of zip's tuple of iterators; 0: not known
 uint32_t compat_function_version(PyObject *func);
 PyObject *compat_type_lookup(PyTypeObject *type, PyObject *name);   // borrowed, no error set
+// Looking any name up in the type runs no Python code: it and its bases have no keys but plain strs.
+bool compat_type_is_plain(PyTypeObject *type);
+// What super(cls, object).name finds for an object of (plain) type `type`; borrowed, or NULL.
+PyObject *compat_lookup_behind(PyTypeObject *type, PyObject *cls, PyObject *name);
+// Offset of a member of a builtin type, such as staticmethod's __func__; 0: it has none of this name.
+size_t compat_member_offset(PyTypeObject *type, const char *name);
+// Is it an instance's __dict__ whose values are in the instance? Then they are set without a word to the dict.
+bool compat_dict_shows_instance(PyObject *dict);
 bool compat_int_is_compact(PyObject *value);
 // A type version so that type watchers report the next change; 0 if none can be had.
 unsigned compat_assign_type_version(PyTypeObject *type);
+// From the call with true to that with false the evaluator stops the process with a message: whoever is at work
+// must not run Python code. Checked in debug builds only.
+#ifdef JITPATCH_DEBUG
+void compat_forbid_python(PyThreadState *tstate, bool forbidden);
+#else
+static inline void compat_forbid_python(PyThreadState *tstate, bool forbidden) { (void)tstate; (void)forbidden; }
+#endif
 
 // --- single bytecodes: compat_*_bytecodes.c ---------------------------------------------------
 // What a bytecode does for which the public headers have no function, with its exceptions.
@@ -266,7 +284,6 @@ PyObject *compat_super_attr_of(PyObject **args, int64_t count);
 PyObject *compat_super_lookup(PyObject *cls, PyObject *self, PyObject *name);   // of the real super
 // args: level, fromlist, __import__, name, globals, locals.
 PyObject *compat_import_name(PyObject **args, int64_t count);
-PyObject *compat_load_global(PyObject *globals, PyObject *builtins, PyObject *name);
 int compat_delete_global(PyObject *globals, PyObject *name);
 PyObject *compat_match_class(PyObject **args, int64_t count);   // subject, class, names, an int
 PyObject *compat_match_keys(PyObject *subject, PyObject *keys);

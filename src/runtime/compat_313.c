@@ -13,6 +13,8 @@
 // `monitors`: those have moved between patch releases.
 
 #include "compat_313.h"
+#include <stdio.h>
+#include <stdlib.h>
 
 // --- self-check -------------------------------------------------------------------------------
 
@@ -199,6 +201,29 @@ compat_decode(PyCodeObject *code, int offset, Instr *out)
     return 0;
 }
 
+// What compat_decode calls OTHER.
+static const char *const other_names[256] = {
+#define NAME(opcode) [opcode] = #opcode
+    NAME(BEFORE_ASYNC_WITH), NAME(CACHE), NAME(CLEANUP_THROW), NAME(END_ASYNC_FOR), NAME(END_SEND),
+    NAME(ENTER_EXECUTOR), NAME(EXIT_INIT_CHECK), NAME(EXTENDED_ARG), NAME(GET_AITER), NAME(GET_ANEXT),
+    NAME(GET_AWAITABLE), NAME(GET_YIELD_FROM_ITER), NAME(INTERPRETER_EXIT), NAME(LOAD_BUILD_CLASS),
+    NAME(LOAD_FROM_DICT_OR_DEREF), NAME(LOAD_FROM_DICT_OR_GLOBALS), NAME(RESERVED), NAME(CHECK_EG_MATCH),
+#undef NAME
+};
+
+const char *
+compat_instr_name(PyCodeObject *code, const Instr *in)
+{
+    if (in->op != BC_OTHER) {
+        return compat_bytecode_name(in->op);
+    }
+    PyObject *exc = PyErr_GetRaisedException();
+    const uint8_t *plain = in->offset >= 0 && in->offset < Py_SIZE(code) ? plain_code(code) : NULL;
+    PyErr_SetRaisedException(exc);
+    const char *name = plain == NULL ? NULL : other_names[plain[2 * in->offset]];
+    return name == NULL ? compat_bytecode_name(BC_OTHER) : name;
+}
+
 int
 compat_stack_effect(PyCodeObject *code, const Instr *in, bool jumps)
 {
@@ -284,14 +309,42 @@ compat_other_tools(PyThreadState *tstate)
     return (tools & others) != 0;
 }
 
+#ifdef JITPATCH_DEBUG
+static struct { int depth; _PyFrameEvalFunction before; } forbidden;
+
+static PyObject *
+no_python_code(PyThreadState *Py_UNUSED(tstate), Frame *frame, int Py_UNUSED(throwflag))
+{
+    fprintf(stderr, "jitpatch: the recorder runs Python code: %s\n",
+            PyUnicode_AsUTF8(_PyFrame_GetCode(frame)->co_qualname));
+    abort();
+}
+
+void
+compat_forbid_python(PyThreadState *tstate, bool on)
+{
+    if (on && forbidden.depth++ == 0) {
+        forbidden.before = tstate->interp->eval_frame;
+        tstate->interp->eval_frame = no_python_code;
+    }
+    else if (!on && --forbidden.depth == 0) {
+        tstate->interp->eval_frame = forbidden.before;
+    }
+}
+#endif
+
 bool
 compat_evaluator_is_replaced(PyThreadState *tstate)
 {
-    return _PyInterpreterState_GetEvalFrameFunc(tstate->interp) != _PyEval_EvalFrameDefault;
+    _PyFrameEvalFunction now = _PyInterpreterState_GetEvalFrameFunc(tstate->interp);
+#ifdef JITPATCH_DEBUG
+    now = now == no_python_code ? forbidden.before == NULL ? _PyEval_EvalFrameDefault : forbidden.before : now;
+#endif
+    return now != _PyEval_EvalFrameDefault;
 }
 
-static bool
-all_code_is_watched(PyThreadState *tstate)
+bool
+compat_all_code_is_watched(PyThreadState *tstate)
 {
     return compat_other_tools(tstate) || tstate->c_tracefunc != NULL || tstate->c_profilefunc != NULL
            || compat_evaluator_is_replaced(tstate);
@@ -315,7 +368,7 @@ compat_other_evaluator(void)
 bool
 compat_watched_by_others(PyThreadState *tstate, PyCodeObject *code)
 {
-    return compat_watched_locally(code) || all_code_is_watched(tstate);
+    return compat_watched_locally(code) || compat_all_code_is_watched(tstate);
 }
 
 bool
@@ -325,7 +378,7 @@ compat_watched_now(PyThreadState *tstate, PyCodeObject *code)
     uint64_t version = compat_monitoring_version(tstate);
     if (version != quiet_version || tstate->c_tracefunc != NULL || tstate->c_profilefunc != NULL
         || compat_evaluator_is_replaced(tstate)) {
-        if (all_code_is_watched(tstate)) {
+        if (compat_all_code_is_watched(tstate)) {
             return true;
         }
         quiet_version = version;

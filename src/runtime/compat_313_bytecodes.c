@@ -215,19 +215,6 @@ raise_name_error(PyObject *name)
                               name);
 }
 
-PyObject *
-compat_load_global(PyObject *globals, PyObject *builtins, PyObject *name)
-{
-    PyObject *value = PyDict_GetItemWithError(globals, name);
-    if (value == NULL && !PyErr_Occurred()) {
-        value = PyDict_GetItemWithError(builtins, name);
-    }
-    if (value == NULL && !PyErr_Occurred()) {
-        raise_name_error(name);
-    }
-    return Py_XNewRef(value);
-}
-
 int
 compat_delete_global(PyObject *globals, PyObject *name)
 {

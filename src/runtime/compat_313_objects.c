@@ -703,6 +703,59 @@ compat_type_lookup(PyTypeObject *type, PyObject *name)
     return value;
 }
 
+static PyObject *
+dict_of_type(PyTypeObject *type)
+{
+    PyObject *dict = PyType_GetDict(type);      // not tp_dict: builtin types have it elsewhere
+    Py_XDECREF(dict);
+    return dict;
+}
+
+bool
+compat_type_is_plain(PyTypeObject *type)
+{
+    PyObject *mro = type->tp_mro;
+    for (Py_ssize_t i = 0; mro != NULL && i < PyTuple_GET_SIZE(mro); i++) {
+        PyObject *dict = dict_of_type((PyTypeObject *)PyTuple_GET_ITEM(mro, i));
+        if (dict == NULL || ((PyDictObject *)dict)->ma_keys->dk_kind == DICT_KEYS_GENERAL) {
+            return false;
+        }
+    }
+    return mro != NULL;
+}
+
+PyObject *
+compat_lookup_behind(PyTypeObject *type, PyObject *cls, PyObject *name)
+{
+    PyObject *mro = type->tp_mro, *value = NULL;
+    Py_ssize_t i = 0, n = PyTuple_GET_SIZE(mro);
+    while (i < n && PyTuple_GET_ITEM(mro, i) != cls) {
+        i++;
+    }
+    for (i++; i < n && value == NULL; i++) {
+        (void)compat_dict_find(dict_of_type((PyTypeObject *)PyTuple_GET_ITEM(mro, i)), name, &value);
+    }
+    return value;
+}
+
+size_t
+compat_member_offset(PyTypeObject *type, const char *name)
+{
+    for (PyMemberDef *m = type->tp_members; m != NULL && m->name != NULL; m++) {
+        if (strcmp(m->name, name) == 0) {
+            return (size_t)m->offset;
+        }
+    }
+    return 0;
+}
+
+bool
+compat_dict_shows_instance(PyObject *dict)
+{
+    const PyDictValues *values = ((PyDictObject *)dict)->ma_values;
+    return values != NULL && values->embedded;
+}
+
 bool
 compat_int_is_compact(PyObject *value)
 {

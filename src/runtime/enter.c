@@ -8,6 +8,7 @@
 #include "emit.h"
 #include "policy.h"
 #include "restore.h"
+#include "switches.h"
 
 // --- which executor, and may it be run ----------------------------------------------------------
 
@@ -88,6 +89,7 @@ run_code(Activation *act, PyThreadState *tstate, Frame *frame, Executor *ex)
     act->version = compat_monitoring_version(tstate);
     act->depth = 0;
     ex->entered++;
+    ex->tally.entered++;
     jit.stats.entered++;
     compat_frame_set_depth(frame, -1);
     ex->inside++;
@@ -97,21 +99,40 @@ run_code(Activation *act, PyThreadState *tstate, Frame *frame, Executor *ex)
     }
 }
 
-PyObject *
-run_to_yield(PyThreadState *tstate, Frame *frame, Executor *ex, Consumer *consumer, bool *ended)
+// An entry is about to be made, or has been: it is judged now and then whether they pay.
+static void
+begin_verdict(Activation *act, Executor *ex, Verdict *verdict)
 {
-    Activation act;
-    act.consumer = consumer;
-    act.verdict = NULL;
-    run_code(&act, tstate, frame, ex);
-    Executor *left = act.executor;
-    uint32_t n = (uint32_t)act.exit;
+    act->verdict = NULL;
+    if (policy_judges(ex)) {
+        act->verdict = verdict;
+        Py_INCREF(ex);
+        policy_entering(verdict);
+    }
+}
+
+static void
+end_verdict(const Activation *act, Executor *ex, bool resumed)
+{
+    if (act->verdict != NULL) {
+        policy_judge(ex, act->verdict, resumed);
+        Py_DECREF(ex);
+    }
+}
+
+// run_to_yield(), the activation being ready.
+static PyObject *
+run_resumed(Activation *act, PyThreadState *tstate, Frame *frame, Executor *ex, bool *ended)
+{
+    run_code(act, tstate, frame, ex);
+    Executor *left = act->executor;
+    uint32_t n = (uint32_t)act->exit;
     if ((n & EXIT_RAISED) && exit_is_yield(left, n & ~EXIT_RAISED)) {
         PyErr_Clear();                  // the consumer had no memory: it tries again, and raises
-        act.exit = n &= ~EXIT_RAISED;
+        act->exit = n &= ~EXIT_RAISED;
     }
     const Exit *exit = n & EXIT_RAISED ? NULL : &left->exits[n];
-    bool same = act.version == compat_monitoring_version(tstate);
+    bool same = act->version == compat_monitoring_version(tstate);
     *ended = exit != NULL && exit->ended && same && compat_frame_at_return(frame);
     if (*ended) {
         ex->inside--;
@@ -120,15 +141,75 @@ run_to_yield(PyThreadState *tstate, Frame *frame, Executor *ex, Consumer *consum
         return NULL;
     }
     if (exit == NULL || !exit->yields || !same || !compat_frame_at_yield(frame)) {
-        leave_tree(&act, ex, false);
+        leave_tree(act, ex, false);
         return NULL;
     }
     // All else is in the frame.
+    if (act->verdict != NULL) {
+        policy_left(act->verdict, left, exit, false);
+    }
     int depth;
     ex->inside--;
-    PyObject *value = exit_value(&act, &depth);
+    PyObject *value = exit_value(act, &depth);
     compat_frame_set_depth(frame, depth);
     return value;
+}
+
+PyObject *
+run_to_yield(PyThreadState *tstate, Frame *frame, Executor *ex, Consumer *consumer, bool *ended)
+{
+    Activation act;
+    Verdict verdict;
+    act.consumer = consumer;
+    begin_verdict(&act, ex, &verdict);
+    PyObject *value = run_resumed(&act, tstate, frame, ex, ended);
+    end_verdict(&act, ex, true);
+    return value;
+}
+
+// Compiled when nothing switched the C stack yet (else record.c had given it up), and now more than one run in
+// ten is suspended there: it is left to the interpreter.
+enum { SWITCHED_RUN = 10, SWITCHED_LIMIT = 200 };
+
+static void
+note_switched_run(Executor *ex, PyThreadState *tstate, uint64_t switches)
+{
+    if (!switches_since(tstate, switches)) {
+        ex->switched -= ex->switched > 0;
+        return;
+    }
+    jit.stats.switches++;
+    ex->switched += SWITCHED_RUN;
+    if (ex->switched >= SWITCHED_LIMIT && ex->code != NULL) {
+        ex->switched = 0;
+        hook_leave_alone(ex->code, ex->anchor, ABORT_STACK_SWITCH);
+    }
+}
+
+static void
+run_fitting(PyThreadState *tstate, Frame *frame, Executor *ex, bool in_compiled)
+{
+    Activation act;
+    Verdict verdict;
+    if (in_compiled) {
+        act.verdict = NULL;
+    }
+    else {
+        begin_verdict(&act, ex, &verdict);
+    }
+    run_code(&act, tstate, frame, ex);
+    if (act.exit == EXIT_RETURNED) {
+        compat_return_from(frame, act.returned);
+        act.executor->tally.returned++;
+        ex->inside--;
+        if (act.verdict != NULL) {
+            policy_returned(&verdict, act.executor);
+        }
+    }
+    else {
+        leave_tree(&act, ex, in_compiled);
+    }
+    end_verdict(&act, ex, false);
 }
 
 bool
@@ -138,28 +219,11 @@ run_executor(PyThreadState *tstate, Frame *frame, Executor *ex, bool in_compiled
     if (ex == NULL) {
         return false;
     }
-    Activation act;
-    Verdict verdict;
-    act.verdict = !in_compiled && policy_judges(ex) ? &verdict : NULL;
-    if (act.verdict != NULL) {
-        Py_INCREF(ex);
-        policy_entering(&verdict);
-    }
-    run_code(&act, tstate, frame, ex);
-    if (act.exit == EXIT_RETURNED) {
-        compat_return_from(frame, act.returned);
-        ex->inside--;
-        if (act.verdict != NULL) {
-            policy_returned(&verdict, act.work);
-        }
-    }
-    else {
-        leave_tree(&act, ex, in_compiled);
-    }
-    if (act.verdict != NULL) {
-        policy_judge(ex, &verdict, false);
-        Py_DECREF(ex);
-    }
+    uint64_t switches = switches_count(tstate);
+    Py_INCREF(ex);
+    run_fitting(tstate, frame, ex, in_compiled);
+    note_switched_run(ex, tstate, switches);
+    Py_DECREF(ex);
     return true;
 }
 
@@ -183,6 +247,8 @@ run_loop(PyCodeObject *code, Executor *ex)
     Activation act;
     act.verdict = NULL;
     compat_leave_callback(tstate, &saved);
+    uint64_t switches = switches_count(tstate);
+    Py_INCREF(ex);
     run_code(&act, tstate, frame, ex);
     Executor *left = act.executor;
     Exit *exit = &left->exits[act.exit];
@@ -190,12 +256,15 @@ run_loop(PyCodeObject *code, Executor *ex)
         && exit->count + 1 < exit->retry) {
         restore_plain(exit->restore, left, &act);
         exit->count++;
+        left->tally.left++;
         jit.stats.exits++;
         ex->inside--;
     }
     else {
         leave_tree(&act, ex, false);
     }
+    note_switched_run(ex, tstate, switches);
+    Py_DECREF(ex);
     executor_sweep();
     compat_reenter_callback(tstate, &saved);
     return true;

@@ -26,6 +26,7 @@ static struct {
     bool dirty;                 // some live executor was invalidated
     int depth;                  // of nested executor_retire() calls
     Py_ssize_t made;            // executors since the others last grew older
+    Tally tally;                // of those that were freed
 } grave;
 
 static Executor *
@@ -267,6 +268,36 @@ mark_active(void)
     }
 }
 
+static void
+add_tally(Tally *sum, const Executor *ex)
+{
+    sum->entered += ex->tally.entered;
+    sum->left += ex->tally.left;
+    sum->returned += ex->tally.returned;
+}
+
+Tally
+executor_tally_retired(void)
+{
+    Tally sum = grave.tally;
+    for (size_t i = 0; i < grave.count; i++) {
+        add_tally(&sum, grave.items[i]);
+    }
+    return sum;
+}
+
+void
+executor_reset_tallies(void)
+{
+    grave.tally = (Tally){0};
+    for (size_t i = 0; i < grave.count; i++) {
+        grave.items[i]->tally = (Tally){.entered = grave.items[i]->inside};
+    }
+    for (Py_ssize_t i = 0; i < n_live(); i++) {
+        live(i)->tally = (Tally){.entered = live(i)->inside};
+    }
+}
+
 // Cut the references between executors; the last holder of `ex` frees it.
 static void
 let_go(Executor *ex)
@@ -278,6 +309,7 @@ let_go(Executor *ex)
         Py_CLEAR(ex->exits[n].side);
     }
     jit.stats.retired++;
+    add_tally(&grave.tally, ex);
     Py_DECREF(ex);
 }
 
@@ -333,6 +365,7 @@ executor_sweep_now(void)
         executor_grow_old();
     }
     reap();
+    record_drop_leftovers();
     jit.to_sweep = grave.dirty || grave.count > 0;
 }
 

@@ -58,6 +58,12 @@ typedef struct {
     PyTypeObject *type;                 // NULL: bound, no matter to what
 } Wanted;
 
+// How often compiled code was entered and left since statistics were last set to zero: every entry ends in a
+// left or a returned, which may be another trace's of the tree, or of one that was jumped to.
+typedef struct {
+    uint64_t entered, left, returned;
+} Tally;
+
 struct Executor {
     PyObject_HEAD                       // made by executor_new(), ended by executor_retire()
     uint8_t invalid;                    // 1: an assumption broke; compiled code checks it
@@ -108,13 +114,15 @@ struct Executor {
     uint64_t judge_from;                // root: `entered` from which entries are judged (policy.c)
     int64_t score;                      // instructions spared by `judged` of them
     uint8_t judged;
+    int32_t return_gain;                // instructions spared where its function returns
     int32_t turn_gain, turn_cost;       // of one more iteration: instructions spared, and taken (policy.c)
     uint32_t n_sides;                   // root: side traces grown in its tree so far
-    uint32_t work;                      // bytecodes it stands for, from its root's start to its end
+    uint8_t switched;                   // goes up with runs in which the C stack was switched, else down (root)
     _Py_CODEUNIT *start_ip;             // side: where its innermost frame starts
     bool unchecked;                     // side: begins behind unknown code, before any GUARD_VALID
     uint8_t at_same_place;              // side: how many of its parents in a row start there, too
     uint64_t entered;                   // times run from the interpreter
+    Tally tally;
     uint64_t entered_before;            // and as of the last full garbage collection
     uint8_t age;                        // full collections since it was last of use (root)
     int stack_depth;                    // of the anchor's frame

@@ -8,6 +8,9 @@ extern PyTypeObject Executor_Type;              // executor_view.c
 
 Py_ssize_t executor_count_live(void);
 size_t executor_count_inside(void);             // activations in compiled code, all threads
+// Of the traces that are retired: what they have been entered and left. (The others' are in jit.executors.)
+Tally executor_tally_retired(void);
+void executor_reset_tallies(void);              // reset_stats(); who is inside now counts as entered
 // The code object of a root is being freed: nothing may look at it any more.
 void executor_lose_code(Executor *root);
 // An assumption broke. Marks only; safe in watcher callbacks.

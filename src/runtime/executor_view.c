@@ -58,13 +58,13 @@ bytecode_of(Place place)
         PyErr_Clear();
         return "?";
     }
-    return compat_bytecode_name(instr.op);
+    return compat_instr_name(place.code, &instr);
 }
 
 // --- methods ----------------------------------------------------------------------------------
 
 PyDoc_STRVAR(uops_doc,
-"uops(optimised=True)\n--\n\n"
+"uops($self, /, optimised=True)\n--\n\n"
 "The trace as text, after optimising; or as it was recorded, if the option text was on then (else RuntimeError).");
 
 // What only the option text has the JIT keep.
@@ -97,7 +97,7 @@ view_uops(PyObject *self, PyObject *args, PyObject *kwargs)
 }
 
 PyDoc_STRVAR(get_trace_doc,
-"get_trace()\n--\n\n"
+"get_trace($self, /)\n--\n\n"
 "The optimised trace as a list of (name, oparg, target): the uop, its first operand, and the\n"
 "byte offset of the bytecode that runs next if the trace is left there (0 if it cannot be).");
 
@@ -125,7 +125,7 @@ view_get_trace(PyObject *self, PyObject *Py_UNUSED(ignored))
 }
 
 PyDoc_STRVAR(is_valid_doc,
-"is_valid()\n--\n\n"
+"is_valid($self, /)\n--\n\n"
 "False once something the trace relies on has changed: it is then never entered again.");
 
 static PyObject *
@@ -135,7 +135,7 @@ view_is_valid(PyObject *self, PyObject *Py_UNUSED(ignored))
 }
 
 PyDoc_STRVAR(machine_code_doc,
-"machine_code()\n--\n\n"
+"machine_code($self, /)\n--\n\n"
 "The trace's machine code, as bytes.");
 
 static PyObject *
@@ -147,7 +147,7 @@ view_machine_code(PyObject *self, PyObject *Py_UNUSED(ignored))
 }
 
 PyDoc_STRVAR(stencils_doc,
-"stencils()\n--\n\n"
+"stencils($self, /)\n--\n\n"
 "What the machine code is made of: a list of (offset, number of the stencil, number of the\n"
 "instruction in uops() it is for, or 0). RuntimeError if the option text was off.");
 

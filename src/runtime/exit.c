@@ -228,6 +228,7 @@ leave(Activation *act, Executor *ex)
         PyErr_SetRaisedException(raising);
     }
     exit->count++;
+    ex->tally.left++;
     jit.stats.exits++;
     leave_on(act, ex, n, frames, extras, raised);
 }
@@ -275,6 +276,7 @@ void
 exit_note(Executor *ex, uint32_t n)
 {
     ex->exits[n].count++;
+    ex->tally.left++;
     jit.stats.exits++;
     coverage_exit(ex, &ex->exits[n], false);
 }

@@ -429,11 +429,8 @@ help_is_quiet(PyTypeObject *type)
 PyObject *
 help_global(PyObject *dict, PyObject *name)
 {
-    PyObject *value = PyDict_GetItemWithError(dict, name);
-    if (value == NULL) {
-        PyErr_Clear();
-    }
-    return value;
+    PyObject *value = NULL;             // no key is asked for its ==
+    return compat_dict_find(dict, name, &value) == LOOKUP_FOUND ? value : NULL;
 }
 
 // Needs no memory: the key is there.

@@ -121,7 +121,6 @@ loop_turn(PyCodeObject *code, int to)
         if (anchor->newest == NULL) {
             hook_log_abort(code, PyCode_Addr2Line(code, to * (int)sizeof(_Py_CODEUNIT)),
                            ABORT_WATCHED, "");
-            jit.stats.aborts[ABORT_WATCHED]++;
             anchor->count = 0;
         }
         return false;
@@ -314,6 +313,7 @@ on_instruction(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_t narg
         PyObject *exc = PyErr_GetRaisedException();
         record_instruction(tstate, frame, code, offset);
         PyErr_SetRaisedException(exc);
+        record_drop_leftovers();
     }
     Py_RETURN_NONE;
 }

@@ -396,6 +396,9 @@ need_fact(Subject *subject, PyObject *key, Py_hash_t hash, bool of_life)
 static int
 note(PyObject *object, About about, PyObject *key, bool of_life)
 {
+    if (about == ABOUT_DICT && compat_dict_shows_instance(object)) {
+        return -1;                      // 3.13.0: setting an attribute does not call the dict's watchers
+    }
     PyObject *exc = PyErr_GetRaisedException();
     int result = -1;
     Py_hash_t hash = key == NULL ? 0 : PyObject_Hash(key);
@@ -489,6 +492,15 @@ assume_function(PyObject *func)
         return -1;
     }
     return note(func, ABOUT_FUNCTION, NULL, false);
+}
+
+void
+assume_function_broken(PyObject *func)
+{
+    Subject *subject = find_subject(func);
+    if (subject != NULL) {
+        break_subject(subject);
+    }
 }
 
 bool

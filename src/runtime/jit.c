@@ -236,11 +236,14 @@ add_codes(const Executor *ex, const Executor *target)
     return 0;
 }
 
-// GUARD_VALID looks at the executor that is only now made.
+// GUARD_VALID and TRACE_RETURN name the executor that is only now made.
 static void
 fill_self(Trace *t, const Executor *ex)
 {
     for (Ref ref = 1; ref < t->n_ins; ref++) {
+        if (t->ins[ref].op == UOP_TRACE_RETURN) {
+            t->ins[ref].operand[0] = (uint64_t)(uintptr_t)ex;
+        }
         if (t->ins[ref].op == UOP_GUARD_VALID) {
             t->ins[ref].operand[0] = (uint64_t)(uintptr_t)&ex->invalid;
             t->ins[ref].operand[1] = (uint64_t)(uintptr_t)compat_other_evaluator();
@@ -342,7 +345,6 @@ compile_trace(Recorder *r, const Executor *target, uint16_t loop_snap)
         ex->unchecked = executor_exit_is_unchecked(r->parent, &r->parent->exits[r->parent_exit]);
         ex->at_same_place = r->parent->start_ip == ex->start_ip ? r->parent->at_same_place + 1 : 0;
     }
-    ex->work = (uint32_t)(r->work + r->bytecodes);
     ex->stack_depth = r->anchor_depth;
     ex->judge_from = policy_first_judged();
     ex->loops = loop_snap != NO_SNAP;
@@ -421,9 +423,9 @@ log_abort(Recorder *r, AbortReason reason)
     PyCodeObject *code = f != NULL ? f->code : r->anchor_code;
     int line = f != NULL ? PyCode_Addr2Line(code, (int)(f->ip - compat_code_start(code)) * 2) : 0;
     const char *what = reason == ABORT_BYTECODE || jit.dump != NULL
-        ? compat_bytecode_name(r->now.op) : "";
+        ? compat_instr_name(code, &r->now) : "";
     if (jit.dump != NULL && strstr(jit.dump, "abort") != NULL) {
-        fprintf(stderr, "--- abort: %d at %s:%d %s\n", reason,
+        fprintf(stderr, "--- abort: %s at %s:%d %s\n", abort_text(reason),
                 PyUnicode_AsUTF8(code->co_filename), line, what);
     }
     hook_log_abort(code, line, reason, what);

@@ -72,6 +72,8 @@ void record_instruction(PyThreadState *tstate, Frame *frame, PyCodeObject *code,
 // exit.c -> record.c: start a side trace at exit n of ex; the frames are restored as the snapshot
 // says. The innermost is about to run.
 int record_start_side(PyThreadState *tstate, Frame *frame, Executor *ex, uint32_t n);
+// Lets go what recordings have kept alive; may run Python code.
+void record_drop_leftovers(void);
 // Gives the recording up (thread switch, disable, error): counted, nothing else happens.
 void record_abort(AbortReason reason);
 
@@ -83,7 +85,7 @@ void hook_unwatch_all(void);
 Executor *hook_executor_at(PyCodeObject *code, int anchor);
 // The loop's compiled code does not pay when entered from the interpreter: it no longer is, until it is found
 // hot anew.
-void hook_leave_alone(PyCodeObject *code, int anchor);
+void hook_leave_alone(PyCodeObject *code, int anchor, AbortReason why);
 // What CALL_NATIVE names a function by: NULL if the code object has, and will have, no trace of its
 // own. Lives as long as the code object.
 void *hook_function_entry(PyCodeObject *code);
@@ -160,6 +162,7 @@ int assume_dict_key(PyObject *dict, PyObject *key);     // its value (or absence
 int assume_type(PyTypeObject *type);                    // no attribute of it or its bases changes
 int assume_type_lives(PyTypeObject *type);              // it may change, but its address is its own
 int assume_function(PyObject *func);                    // code, defaults, kwdefaults, closure stay
+void assume_function_broken(PyObject *func);            // it is as if it had been changed
 bool assume_broken(void);                               // something noted holds no longer
 void assume_begin(void);                                // forget what was noted
 int assume_commit(Executor *ex);                        // attach what was noted; -1 on error or if

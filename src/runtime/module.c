@@ -242,6 +242,13 @@ mod_is_active(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
     return PyBool_FromLong(executor_count_live() > 0 || executor_count_inside() > 0);
 }
 
+// Does something watch all code, so that none is compiled or entered?
+static PyObject *
+mod_is_watched(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
+{
+    return PyBool_FromLong(compat_all_code_is_watched(PyThreadState_GET()));
+}
+
 // --- what was done ----------------------------------------------------------------------------
 
 static int
@@ -253,12 +260,42 @@ put_number(PyObject *dict, const char *name, uint64_t value)
     return done;
 }
 
-// {counter: value}, {reason: times}, {(file, line, reason): times}
+// [(executor, entered, left, returned)] of the installed traces; *sum: of all there are and were.
+static PyObject *
+list_tallies(Tally *sum)
+{
+    PyObject *list = PyList_New(0);
+    for (Py_ssize_t i = 0; list != NULL && i < PyList_GET_SIZE(jit.executors); i++) {
+        Executor *ex = (Executor *)PyList_GET_ITEM(jit.executors, i);
+        Tally t = ex->tally;
+        sum->entered += t.entered;
+        sum->left += t.left;
+        sum->returned += t.returned;
+        PyObject *row = Py_BuildValue("(OKKK)", ex, (unsigned long long)t.entered, (unsigned long long)t.left,
+                                      (unsigned long long)t.returned);
+        if (row == NULL || PyList_Append(list, row) < 0) {
+            Py_CLEAR(list);
+        }
+        Py_XDECREF(row);
+    }
+    return list;
+}
+
+static int
+put_tallies(PyObject *counters, Tally sum)
+{
+    return put_number(counters, "entered", sum.entered) < 0 || put_number(counters, "exits", sum.left) < 0
+            || put_number(counters, "returned", sum.returned) < 0
+            || put_number(counters, "inside", executor_count_inside()) < 0 ? -1 : 0;
+}
+
+// {counter: value}, {reason: times}, {(file, line, reason): times}, [(executor, entered, left, returned)]
 static PyObject *
 mod_stats(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
 {
-    PyObject *counters = PyDict_New(), *aborts = PyDict_New();
-    if (counters == NULL || aborts == NULL) {
+    Tally sum = executor_tally_retired();
+    PyObject *counters = PyDict_New(), *aborts = PyDict_New(), *tallies = list_tallies(&sum);
+    if (counters == NULL || aborts == NULL || tallies == NULL) {
         goto error;
     }
 #define STAT(name, text) \
@@ -267,6 +304,9 @@ mod_stats(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
     }
 #include "stats.def"
 #undef STAT
+    if (put_tallies(counters, sum) < 0) {
+        goto error;
+    }
     CodememStats memory;
     codemem_stats(&memory);
     if (put_number(counters, "code_memory", memory.used) < 0
@@ -284,8 +324,9 @@ mod_stats(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
     if (log == NULL) {
         goto error;
     }
-    return Py_BuildValue("(NNN)", counters, aborts, log);
+    return Py_BuildValue("(NNNN)", counters, aborts, log, tallies);
 error:
+    Py_XDECREF(tallies);
     Py_XDECREF(counters);
     Py_XDECREF(aborts);
     return NULL;
@@ -294,8 +335,10 @@ error:
 static PyObject *
 mod_stat_texts(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
 {
-    PyObject *texts = Py_BuildValue("{ssss}", "code_memory", "bytes of code memory in use",
-                                    "executors", "traces installed now");
+    PyObject *texts = Py_BuildValue("{ssssssss}", "code_memory", "bytes of code memory in use",
+                                    "executors", "traces installed now",
+                                    "returned", "times a function returned from it to its caller",
+                                    "inside", "times it has been entered and runs now");
 #define STAT(name, text) \
     if (texts != NULL) { \
         PyObject *s = PyUnicode_FromString(text); \
@@ -312,7 +355,10 @@ mod_stat_texts(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
 static PyObject *
 mod_reset_stats(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
 {
-    jit.stats = (Stats){0};
+    // What is shown of these two are the tallies. The numbers themselves only go up: others compare them with
+    // what they were.
+    jit.stats = (Stats){.entered = jit.stats.entered, .exits = jit.stats.exits};
+    executor_reset_tallies();
     PyDict_Clear(jit.abort_log);
     Py_RETURN_NONE;
 }
@@ -341,7 +387,8 @@ static PyMethodDef module_methods[] = {
     {"disable", mod_disable, METH_NOARGS, "Switch it off and drop all traces."},
     {"is_enabled", mod_is_enabled, METH_NOARGS, NULL},
     {"is_active", mod_is_active, METH_NOARGS, NULL},
-    {"stats", mod_stats, METH_NOARGS, "Counters, abort reasons, abort log."},
+    {"is_watched", mod_is_watched, METH_NOARGS, "Does a tool watch all code?"},
+    {"stats", mod_stats, METH_NOARGS, "Counters, abort reasons, abort log, tallies of traces."},
     {"stat_texts", mod_stat_texts, METH_NOARGS, "What each counter means."},
     {"reset_stats", mod_reset_stats, METH_NOARGS, "All counters to zero."},
     {"executors", mod_executors, METH_O, "Live executors of a code object, or all for None."},

@@ -12,6 +12,7 @@
 #include "emit.h"
 #include "helpers.h"
 #include "jit.h"
+#include "switches.h"
 
 // --- the C stack ------------------------------------------------------------------------------
 
@@ -39,6 +40,15 @@ native_find_floor(PyThreadState *tstate)
 
 // --- the call ---------------------------------------------------------------------------------
 
+// The callee was suspended with this call's activation on the C stack.
+static void
+note_switch(PyObject *function)
+{
+    if (switches_note((PyCodeObject *)((PyFunctionObject *)function)->func_code)) {
+        assume_function_broken(function);   // traces that call it natively, or follow it
+    }
+}
+
 // The callee has left its trace: the interpreter finishes it.
 static PyObject *
 finish(Activation *act)
@@ -49,8 +59,8 @@ finish(Activation *act)
     return result != NULL ? result : compat_finish_frame(act->tstate, act->frame, false);
 }
 
-PyObject *
-help_call_native(Activation *act, PyObject *function, void *entry, int64_t count)
+static PyObject *
+call(Activation *act, PyObject *function, void *entry, int64_t count)
 {
     PyThreadState *tstate = act->tstate;
     Executor *ex = info_function_trace(entry, (PyFunctionObject *)function);
@@ -60,17 +70,31 @@ help_call_native(Activation *act, PyObject *function, void *entry, int64_t count
     }
     callee.verdict = NULL;
     ex->entered++;
+    ex->tally.entered++;
     ex->inside++;
     tstate->c_recursion_remaining -= C_UNITS;
     emit_enter(&callee, ex->machine_code);
     ex->inside--;
     PyObject *result = callee.returned;
     if (callee.exit == EXIT_RETURNED) {
+        ex->tally.returned++;
         compat_pop_call(tstate, callee.frame);
     }
     else {
         result = finish(&callee);
     }
     tstate->c_recursion_remaining += C_UNITS;
+    return result;
+}
+
+PyObject *
+help_call_native(Activation *act, PyObject *function, void *entry, int64_t count)
+{
+    uint64_t switches = switches_count(act->tstate);
+    jit.stats.native_calls++;
+    PyObject *result = call(act, function, entry, count);
+    if (switches_since(act->tstate, switches)) {
+        note_switch(function);
+    }
     return result;
 }

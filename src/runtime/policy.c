@@ -18,8 +18,8 @@
 
 enum {
     FREE_NS = 1000000,
-    SHARE = 20,                 // thousandths of CPU time
-    SAVED = 400,                // thousandths of the time in compiled code that may be spent on more of it
+    SHARE = 15,                 // thousandths of CPU time
+    SAVED = 150,                // thousandths of the time in compiled code that may be spent on more of it
     LONGEST_NS = 20000000,      // that one sample stands for
     BYTECODE_NS = 1500,         // for recording one, with its event (not the program's own work in it)
 };
@@ -85,7 +85,6 @@ enum {
     C_CALL = 15,                // around a call from a stencil
     BYTES = 4,                  // of machine code to one instruction
     PER_NS = 5,                 // instructions in a nanosecond
-    BYTECODE = 14,              // spared by a bytecode in a function's trace, on average
 };
 
 uint32_t
@@ -145,6 +144,7 @@ policy_price(Executor *ex, const Assignment *a, const Trace *t, uint32_t interp,
             exit->gain = spared + (int32_t)snap->interp - cost - leaving_cost(ex, snap);
         }
     }
+    ex->return_gain = spared + (int32_t)interp - cost;
     if (t->loop != NO_REF) {
         ex->turn_cost = cost - before_loop;
         ex->turn_gain = (int32_t)interp - ex->turn_cost;
@@ -153,7 +153,7 @@ policy_price(Executor *ex, const Assignment *a, const Trace *t, uint32_t interp,
 
 // --- whether entering pays ----------------------------------------------------------------------
 
-enum { JUDGED = 64, AGAIN = 16, MOST_TURNS = 1000, RESUME = 350 };
+enum { JUDGED = 64, AGAIN = 16, MOST_TURNS = 1000, RESUME = 450 };
 
 uint64_t
 policy_first_judged(void)
@@ -182,10 +182,10 @@ policy_left(Verdict *verdict, const Executor *ex, const Exit *exit, bool growing
 }
 
 void
-policy_returned(Verdict *verdict, uint64_t bytecodes)
+policy_returned(Verdict *verdict, const Executor *ex)
 {
     verdict->told = true;
-    verdict->gain = (int32_t)bytecodes * BYTECODE;
+    verdict->gain = ex->return_gain;
 }
 
 static void
@@ -196,7 +196,7 @@ decide(Executor *ex)
     ex->score = 0;
     ex->judge_from = pays ? ex->entered * AGAIN : ex->entered;
     if (!pays && ex->code != NULL) {
-        hook_leave_alone(ex->code, ex->anchor);
+        hook_leave_alone(ex->code, ex->anchor, ABORT_DOES_NOT_PAY);
     }
 }
 

@@ -36,8 +36,8 @@ static inline bool policy_judges(const Executor *ex) { return ex->entered >= ex-
 void policy_entering(Verdict *verdict);
 // Compiled code was left at this exit. growing: one that gets a side trace when it is hot.
 void policy_left(Verdict *verdict, const Executor *ex, const Exit *exit, bool growing);
-// Or the function has returned: the bytecodes that its trace stands for.
-void policy_returned(Verdict *verdict, uint64_t bytecodes);
+// Or the function has returned, at the end of this trace.
+void policy_returned(Verdict *verdict, const Executor *ex);
 // A root trace that does not pay is left alone from now on. resumed: it was entered as the next value of a generator
 // that C code asked for, which costs the interpreter about as much.
 void policy_judge(Executor *ex, const Verdict *verdict, bool resumed);

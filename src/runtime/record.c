@@ -5,7 +5,9 @@
 //       compiled loop, or comes to something that is not compiled.
 //
 // Rules that hold in all record_*.c:
-//  1. The interpreter executes; the recorder only looks. It never calls Python code.
+//  1. The interpreter executes; the recorder only looks. Nothing it calls may run Python code, or leave an
+//     exception: keys of other types than str may be asked for their ==, values for their truth, what is dropped
+//     may have a __del__. Debug builds stop where that happens (compat_forbid_python).
 //  2. Within one bytecode guards come before effects: the snapshot is the state before it.
 //  3. What a bytecode drops is released and dropped before the next one (settle), when the
 //     symbolic frame is whole: a destructor may look at it.
@@ -14,6 +16,7 @@
 #include "record.h"
 #include "policy.h"
 #include "snapshot.h"
+#include "switches.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +27,39 @@ enum { MAX_ELSEWHERE = 20000 };         // events of other frames in a row: abou
 
 static Recorder *storage;               // one recording at a time; allocated at the first
 static Trace *storage_trace;
+
+// What a recording kept alive and might now go with a sound: dropped by record_drop_leftovers().
+static PyObject *leftovers;
+
+static void
+leave_behind(PyObject *o)
+{
+    if (o == NULL || Py_REFCNT(o) > 1 || compat_quiet_to_free(o)) {
+        Py_XDECREF(o);
+        return;
+    }
+    leftovers = leftovers != NULL ? leftovers : PyList_New(0);
+    if (leftovers == NULL || PyList_Append(leftovers, o) < 0) {
+        PyErr_Clear();
+        return;                         // out of memory: it stays alive
+    }
+    Py_DECREF(o);
+    jit.to_sweep = true;
+}
+
+void
+record_drop_leftovers(void)
+{
+    if (leftovers != NULL) {
+        PyThreadState *tstate = PyThreadState_GET();
+        PyObject *exc = PyErr_GetRaisedException();
+        CallbackState saved;
+        compat_leave_callback(tstate, &saved);  // tools see what runs now
+        Py_CLEAR(leftovers);
+        compat_reenter_callback(tstate, &saved);
+        PyErr_SetRaisedException(exc);
+    }
+}
 
 static Recorder *
 recorder_new(PyThreadState *tstate)
@@ -48,7 +84,7 @@ recorder_new(PyThreadState *tstate)
     r->tstate = tstate;
     r->parent = NULL;
     r->t->is_side = false;
-    r->bytecodes = r->work = 0;
+    r->bytecodes = 0;
     r->interp = 0;
     r->check_valid = r->ended = r->returned = r->function = false;
     r->elsewhere = 0;
@@ -60,6 +96,7 @@ recorder_new(PyThreadState *tstate)
     r->loud = NO_REF;
     r->resumed = false;
     r->started = now_ns();
+    r->switches = switches_count(tstate);
     r->now.offset = -1;
     r->start_offset = -1;
     r->expect = -1;
@@ -128,11 +165,28 @@ record_frame_gone(const Frame *frame)
     }
 }
 
+// The path that is recorded switches to another C stack: it, and what it is inlined in, would be suspended
+// there with the trace's activation. The outermost frame's code may still have traces of other paths.
+static bool
+abort_if_switched(PyThreadState *tstate)
+{
+    Recorder *r = jit.recorder;
+    if (!switches_since(tstate, r->switches)) {
+        r->switches = switches_count(tstate);
+        return false;
+    }
+    for (int k = 1; k < r->n_frames; k++) {
+        (void)switches_note(r->frames[k].code);
+    }
+    record_abort(ABORT_STACK_SWITCH);
+    return true;
+}
+
 static bool
 may_start(PyThreadState *tstate)
 {
     record_end_overtaken();
-    if (jit.recorder != NULL && recording_is_stale(tstate)) {
+    if (jit.recorder != NULL && recording_is_stale(tstate) && !abort_if_switched(tstate)) {
         record_abort(ABORT_EXCEPTION);
     }
     return jit.recorder == NULL;
@@ -165,13 +219,10 @@ generator_entry(PyCodeObject *code, int offset)
 
 // Recording a root trace for `key`, the frame standing at `start`.
 static int
-start_root(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int key, int start, bool resumed)
+begin_root(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int key, int start, bool resumed)
 {
     int anchor = key_offset(key), depth = compat_frame_depth(frame);
-    if (!may_start(tstate)) {
-        return -1;
-    }
-    Recorder *r = recorder_new(tstate);
+    Recorder *r = may_start(tstate) ? recorder_new(tstate) : NULL;
     if (r == NULL || hook_watch_code(code) < 0) {
         return -1;
     }
@@ -185,7 +236,8 @@ start_root(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int key, int
                             .ip = compat_code_start(code) + start};
     int n = compat_code_nlocalsplus(code) + depth;
     if (compat_code_framesize(code) > MAX_SLOTS - 200) {
-        Py_CLEAR(r->b.keep);
+        leave_behind(r->b.keep);
+        r->b.keep = NULL;
         return -1;
     }
     for (int i = 0; i < n; i++) {
@@ -197,6 +249,15 @@ start_root(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int key, int
     r->b.snap = snapshot_take(r);       // snapshot 0: nothing has been touched
     r->expect = start;
     return 0;
+}
+
+static int
+start_root(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int key, int start, bool resumed)
+{
+    compat_forbid_python(tstate, true);
+    int done = begin_root(tstate, frame, code, key, start, resumed);
+    compat_forbid_python(tstate, false);
+    return done;
 }
 
 int
@@ -223,13 +284,10 @@ record_start_function(PyThreadState *tstate, Frame *frame, PyCodeObject *code, i
     return 0;
 }
 
-int
-record_start_side(PyThreadState *tstate, Frame *frame, Executor *ex, uint32_t n)
+static int
+begin_side(PyThreadState *tstate, Frame *frame, Executor *ex, uint32_t n)
 {
-    if (!may_start(tstate)) {
-        return -1;
-    }
-    Recorder *r = recorder_new(tstate);
+    Recorder *r = may_start(tstate) ? recorder_new(tstate) : NULL;
     if (r == NULL) {
         return -1;
     }
@@ -240,7 +298,6 @@ record_start_side(PyThreadState *tstate, Frame *frame, Executor *ex, uint32_t n)
     r->anchor = key_offset(ex->root->anchor);
     r->consumer = key_consumer(ex->root->anchor);
     r->function = ex->root->is_function;
-    r->work = (int)(ex->work * ex->exits[n].ref / ex->n_ins);
     jit.recorder = r;
     snapshot_inherit(r, ex, n, frame);
     for (int k = 0; k < r->n_frames && r->b.abort == ABORT_NONE; k++) {
@@ -256,14 +313,25 @@ record_start_side(PyThreadState *tstate, Frame *frame, Executor *ex, uint32_t n)
     return 0;
 }
 
+int
+record_start_side(PyThreadState *tstate, Frame *frame, Executor *ex, uint32_t n)
+{
+    compat_forbid_python(tstate, true);
+    int done = begin_side(tstate, frame, ex, n);
+    compat_forbid_python(tstate, false);
+    return done;
+}
+
 // --- end --------------------------------------------------------------------------------------
 
 static void
 recorder_stop(Recorder *r)
 {
     policy_charge_bytecodes(r->bytecodes);
-    Py_CLEAR(r->b.keep);
-    Py_CLEAR(r->parent);
+    leave_behind(r->b.keep);
+    leave_behind((PyObject *)r->parent);
+    r->b.keep = NULL;
+    r->parent = NULL;
     jit.recorder = NULL;
     hook_unwatch_all();
 }
@@ -275,7 +343,6 @@ record_abort(AbortReason reason)
     if (r == NULL) {
         return;
     }
-    jit.stats.aborts[reason]++;
     jit.stats.record_ns += now_ns() - r->started;
     log_abort(r, reason);
     if (reason == ABORT_LEFT_LOOP) {
@@ -350,7 +417,6 @@ end_with_exit(Recorder *r)
         record_abort(r->end_reason);
         return;
     }
-    jit.stats.aborts[r->end_reason]++;
     log_abort(r, r->end_reason);
     r->b.snap = snapshot_take(r);
     if ((yields || ends) && r->b.snap != NO_SNAP) {
@@ -457,6 +523,7 @@ check_constants(Recorder *r)
         }
         PyObject *constant = konst_as_obj(r->t, slot.ref);
         if (object == constant || (object != NULL && Py_TYPE(object) == Py_TYPE(constant)
+                                   && (compat_is_plain_key(object) || PyCFunction_Check(object))
                                    && PyObject_RichCompareBool(object, constant, Py_EQ) == 1)) {
             continue;
         }
@@ -535,6 +602,7 @@ record_bytecode(Recorder *r, Frame *frame, PyCodeObject *code, int offset)
         r->now_frame = frame;
         r->expect = r->now.next;
         record_functions[r->now.op](r, &r->now);
+        assert(!PyErr_Occurred());
         r->interp += policy_interpreter_cost(r->now.op);
     }
     if (r->b.abort != ABORT_NONE) {
@@ -562,8 +630,8 @@ has_jumped(const Recorder *r, PyCodeObject *code, int offset)
     return jump.op == BC_JUMP_BACKWARD && jump.target == offset;
 }
 
-void
-record_instruction(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int offset)
+static void
+follow_instruction(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int offset)
 {
     record_end_overtaken();
     Recorder *r = jit.recorder;
@@ -579,6 +647,9 @@ record_instruction(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int 
         if (jit.recorder != NULL && ++r->elsewhere > MAX_ELSEWHERE) {
             record_abort(ABORT_LONG_CALL);
         }
+        return;
+    }
+    if (abort_if_switched(tstate)) {
         return;
     }
     r->elsewhere = 0;
@@ -618,4 +689,13 @@ record_instruction(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int 
         }
     }
     record_bytecode(r, frame, code, offset);
+}
+
+void
+record_instruction(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int offset)
+{
+    compat_forbid_python(tstate, true);
+    follow_instruction(tstate, frame, code, offset);
+    assert(!PyErr_Occurred());
+    compat_forbid_python(tstate, false);
 }

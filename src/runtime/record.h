@@ -16,8 +16,6 @@
 #include <stddef.h>                     // offsetof()
 #include <string.h>
 
-// Bytecodes that a native call stands for, or a loop that is run as a whole: many.
-enum { WORK_OF_CALL = 60 };
 enum { MAX_SLOTS = 1200, MAX_PENDING = 64, MAX_PARAMS = 200 };
 
 typedef enum { SLOT_UNTOUCHED, SLOT_HOLDS, SLOT_EMPTY } SlotState;
@@ -62,7 +60,6 @@ struct Recorder {
     uint32_t parent_exit;
     int bytecodes;                      // followed so far
     uint32_t interp;                    // what the interpreter spends on the path so far (policy.h)
-    int work;                           // bytecodes that stand for calls, and those before the exit
     void (*after)(Recorder *r, int offset);     // looks at where the bytecode just run has led
     Ref after_ref;
     Wait wait;
@@ -76,6 +73,7 @@ struct Recorder {
     bool ended;                         // the current record function ended the trace
     AbortReason end_reason;             // and why
     uint64_t started;
+    uint64_t switches;                  // switches_count() at the last event
     // 0, or what jit.stats.exits must be when an event comes: compiled code that ran the loop
     // (RUN_LOOP) must itself leave at once, or it goes on in the frame that is followed.
     uint64_t leaves_with_exit;
@@ -228,15 +226,22 @@ bool record_dict_item(Recorder *r);
 bool record_dict_store(Recorder *r);
 // record_names.c: may the frames followed give this global another value?
 bool is_variable(const Recorder *r, PyCodeObject *code, PyObject *globals, PyObject *name);
+// record_attr.c: what a plain module has under this name, as a constant (borrowed): the module is guarded, and a
+// watcher tells of changes. NULL: not so simple, nothing but guards was written.
+PyObject *constant_of_module(Recorder *r, Ref owner, PyObject *module, PyObject *name);
 // record_instance.c: attributes of an instance. false: left to the general path, nothing but guards
 // was written.
 bool load_from_instance(Recorder *r, Ref owner, PyObject *object, PyObject *name, bool method);
 bool store_to_instance(Recorder *r, Ref owner, PyObject *object, PyObject *name);
 bool kind_stays(Recorder *r, PyObject *descr);      // is a descriptor or not, for good
+// What a static method or property holds in `member` (borrowed), guarded to stay so, for its __init__ may be called
+// again; NULL: nothing.
+PyObject *held_by(Recorder *r, PyObject *descr, const char *member);
 void push_attribute(Recorder *r, Ref value, bool borrowed, bool with_null);
 // record_stack.c: guard that the truth of what is on top of the stack is what it is now; false: not known
 // without running code.
 bool guard_truth_of_top(Recorder *r);
+bool tells_truth_quietly(PyObject *o);  // asking for its truth runs no Python code
 // record_gen.c: follow a generator that a `for` loop resumes; false: not followed. Its return.
 bool resume_generator(Recorder *r, const Instr *in, Ref iter, PyObject *object);
 void end_generator(Recorder *r);

@@ -7,20 +7,27 @@
 
 // --- modules and classes -----------------------------------------------------------------------------
 
-// Attribute of a module: the value is a constant under a watcher.
+PyObject *
+constant_of_module(Recorder *r, Ref owner, PyObject *module, PyObject *name)
+{
+    PyObject *dict = PyModule_CheckExact(module) ? PyModule_GetDict(module) : NULL, *value = NULL;
+    if (dict == NULL || compat_dict_find(dict, name, &value) != LOOKUP_FOUND
+        || compat_type_lookup(&PyModule_Type, name) != NULL
+        || is_variable(r, top_frame(r)->code, dict, name) || assume_dict_key(dict, name) < 0) {
+        return NULL;
+    }
+    must_be(r, owner, module);
+    return guard_type(&r->b, owner, &PyModule_Type) ? value : NULL;     // a module's class may be assigned
+}
+
 static bool
 load_from_module(Recorder *r, Ref owner, PyObject *module, PyObject *name, bool with_null)
 {
-    PyObject *dict = PyModule_GetDict(module);
-    PyObject *value = dict == NULL ? NULL : PyDict_GetItemWithError(dict, name);
-    if (value == NULL || compat_type_lookup(&PyModule_Type, name) != NULL
-        || is_variable(r, top_frame(r)->code, dict, name) || assume_dict_key(dict, name) < 0) {
-        PyErr_Clear();
-        return false;
+    PyObject *value = constant_of_module(r, owner, module, name);
+    if (value != NULL) {
+        push_attribute(r, konst_obj(&r->b, value), true, with_null);
     }
-    must_be(r, owner, module);
-    push_attribute(r, konst_obj(&r->b, value), true, with_null);
-    return true;
+    return value != NULL;
 }
 
 // Attribute of a class whose metaclass is type.
@@ -28,27 +35,23 @@ static bool
 load_from_class(Recorder *r, Ref owner, PyObject *object, PyObject *name, bool with_null)
 {
     PyTypeObject *type = (PyTypeObject *)object;
-    PyObject *value = compat_type_lookup(type, name);
+    PyObject *value = compat_type_is_plain(type) ? compat_type_lookup(type, name) : NULL;
     if (Py_TYPE(object) != &PyType_Type || compat_type_lookup(&PyType_Type, name) != NULL
         || value == NULL) {
         return false;
     }
-    if (Py_TYPE(value) == &PyStaticMethod_Type) {
-        value = PyStaticMethod_Type.tp_descr_get(value, NULL, object);
-        if (value == NULL) {
-            PyErr_Clear();
-            return false;
-        }
-        Py_DECREF(value);               // the static method keeps it
-    }
-    else if (Py_TYPE(value)->tp_descr_get != NULL && !PyFunction_Check(value)
-             && Py_TYPE(value) != &PyMethodDescr_Type) {
+    bool is_static = Py_TYPE(value) == &PyStaticMethod_Type;
+    if (!is_static && Py_TYPE(value)->tp_descr_get != NULL && !PyFunction_Check(value)
+        && Py_TYPE(value) != &PyMethodDescr_Type) {
         return false;
     }
     if (assume_type(type) < 0 || !kind_stays(r, value)) {
         return false;
     }
     must_be(r, owner, object);
+    if (is_static && (value = held_by(r, value, "__func__")) == NULL) {
+        return false;
+    }
     push_attribute(r, konst_obj(&r->b, value), true, with_null);
     return true;
 }
@@ -113,22 +116,14 @@ load_super_function(Recorder *r, PyObject *name, bool method)
 {
     Ref self = peek(r, 0);
     PyObject *object = concrete(r, 0), *cls = concrete(r, 1), *super = concrete(r, 2);
-    if (super != (PyObject *)&PySuper_Type || !PyType_Check(cls)
+    // Of a class, super() looks into its own bases first.
+    if (super != (PyObject *)&PySuper_Type || !PyType_Check(cls) || PyType_Check(object)
         || Py_TYPE(object)->tp_getattro != PyObject_GenericGetAttr) {
         return false;
     }
     PyTypeObject *type = Py_TYPE(object);
-    PyObject *mro = type->tp_mro, *value = NULL;
-    Py_ssize_t i = 0, n = PyTuple_GET_SIZE(mro);
-    while (i < n && PyTuple_GET_ITEM(mro, i) != cls) {
-        i++;
-    }
-    for (i++; i < n && value == NULL; i++) {
-        PyObject *dict = ((PyTypeObject *)PyTuple_GET_ITEM(mro, i))->tp_dict;
-        value = dict == NULL ? NULL : PyDict_GetItemWithError(dict, name);
-    }
+    PyObject *value = compat_type_is_plain(type) ? compat_lookup_behind(type, cls, name) : NULL;
     if (value == NULL || !PyFunction_Check(value) || assume_type(type) < 0) {
-        PyErr_Clear();
         return false;
     }
     guard_type(&r->b, self, type);

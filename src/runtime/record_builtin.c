@@ -196,6 +196,17 @@ call_min_max(Recorder *r, int oparg, Call *c, bool is_max)
     return true;
 }
 
+// Is __class__ of its instances their class? A class may have a property, or the like, of that name.
+static bool
+tells_its_class(PyTypeObject *type)
+{
+    static PyObject *name;
+    name = name != NULL ? name : PyUnicode_InternFromString("__class__");
+    PyErr_Clear();
+    return name != NULL && type->tp_getattro == PyObject_GenericGetAttr && compat_type_is_plain(type)
+        && compat_type_lookup(type, name) == compat_type_lookup(&PyBaseObject_Type, name);
+}
+
 // isinstance(x, cls) where both are plain: the answer is known once x's type is.
 static bool
 call_isinstance(Recorder *r, int oparg, Call *c)
@@ -205,10 +216,7 @@ call_isinstance(Recorder *r, int oparg, Call *c)
     }
     PyTypeObject *type = Py_TYPE(c->objects[0]), *cls = (PyTypeObject *)c->objects[1];
     bool yes = PyType_IsSubtype(type, cls);
-    if (!yes && type->tp_getattro != PyObject_GenericGetAttr) {
-        return false;                   // __class__ may lie
-    }
-    if (assume_type(type) < 0) {
+    if ((!yes && !tells_its_class(type)) || assume_type(type) < 0) {
         return false;
     }
     guard_type(&r->b, c->args[0], type);
@@ -255,18 +263,29 @@ call_math(Recorder *r, int oparg, Call *c, const char *name)
     return true;
 }
 
+// The name of the function's module in C, if it still goes by that name; "" else. Its __name__ alone may be anything,
+// and another package's module may have been given the same one in C.
+static const char *
+module_made_with(const PyCFunctionObject *f)
+{
+    static PyObject *key;
+    key = key != NULL ? key : PyUnicode_InternFromString("__name__");
+    PyObject *module = f->m_self, *name = NULL;
+    PyModuleDef *def = key != NULL && module != NULL && PyModule_Check(module) ? PyModule_GetDef(module) : NULL;
+    PyErr_Clear();
+    if (def == NULL || compat_dict_find(PyModule_GetDict(module), key, &name) != LOOKUP_FOUND
+        || !PyUnicode_CheckExact(name) || PyUnicode_CompareWithASCIIString(name, def->m_name) != 0) {
+        return "";
+    }
+    return def->m_name;
+}
+
 // A builtin that is known by the module and name it was made with.
 bool
 call_known_builtin(Recorder *r, int oparg, Call *c)
 {
     PyCFunctionObject *f = (PyCFunctionObject *)c->callable_obj;
-    const char *name = f->m_ml->ml_name;
-    const char *module = f->m_self != NULL && PyModule_Check(f->m_self)
-        ? PyModule_GetName(f->m_self) : "";
-    if (module == NULL) {
-        PyErr_Clear();
-        return false;
-    }
+    const char *name = f->m_ml->ml_name, *module = module_made_with(f);
     if (strcmp(module, "math") == 0) {
         must_be(r, c->callable, c->callable_obj);
         return call_math(r, oparg, c, name);

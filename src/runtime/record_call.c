@@ -3,6 +3,7 @@
 // A Python function is followed into (record_follow.c). Known C functions become typed uops
 // (record_builtin.c); other callables are called as unknown code.
 #include "record_call.h"
+#include "switches.h"
 
 static bool
 read_call(Recorder *r, int oparg, Call *c)
@@ -81,6 +82,11 @@ static bool
 call_followed(Recorder *r, int oparg, Call *c, PyObject *names)
 {
     PyObject *f = c->callable_obj;
+    PyObject *function = Py_TYPE(f) == &PyMethod_Type ? PyMethod_GET_FUNCTION(f) : f;
+    if (PyFunction_Check(function) && switches_in((PyCodeObject *)PyFunction_GET_CODE(function))) {
+        end_here(r, ABORT_STACK_SWITCH);
+        return true;
+    }
     if (PyFunction_Check(f)) {
         return call_python(r, oparg, c, names, (PyFunctionObject *)f);
     }
@@ -147,6 +153,20 @@ RECORD(CALL_KW)
     }
 }
 
+// A new tuple of the dict's keys, if all are plain strs; else NULL: a name of another kind would be asked for its ==.
+static PyObject *
+plain_keys(PyObject *dict)
+{
+    PyObject *keys = PyDict_CheckExact(dict) ? PySequence_Tuple(dict) : NULL;
+    for (Py_ssize_t i = 0; keys != NULL && i < PyTuple_GET_SIZE(keys); i++) {
+        if (!PyUnicode_CheckExact(PyTuple_GET_ITEM(keys, i))) {
+            Py_CLEAR(keys);
+        }
+    }
+    PyErr_Clear();
+    return keys;
+}
+
 // f(*args, **kwargs) of Python code, with a tuple and a dict: taken apart like any call. What they
 // hold is guarded. names: the keys of the dict (new reference), or NULL.
 static bool
@@ -174,15 +194,15 @@ read_starred(Recorder *r, bool has_kwargs, Call *c, PyObject **names)
     if (n_names == 0) {
         return true;
     }
-    PyObject *keys = PySequence_Tuple(dict);
+    PyObject *keys = plain_keys(dict);
     if (keys == NULL) {
-        PyErr_Clear();
         return false;
     }
     Ref same = build_raw(b, UOP_DICT_SPREAD, kwargs, konst_obj(b, keys), 0, fn((void *)compat_dict_spread), 0);
     build2(b, UOP_GUARD_INT_NE, same, konst_i64(b, 0));
+    Py_ssize_t place = 0;
     for (int i = 0; i < n_names; i++) {
-        c->objects[c->n] = PyDict_GetItemWithError(dict, PyTuple_GET_ITEM(keys, i));
+        (void)PyDict_Next(dict, &place, NULL, &c->objects[c->n]);
         c->args[c->n++] = build_raw(b, UOP_ARG_TAKE, 0, 0, 0, arg_offset(i), 0);
     }
     *names = keys;

@@ -127,21 +127,20 @@ keyword_default_of(Recorder *r, const Binding *bind, int i)
 {
     PyObject *defaults = bind->func->func_kwdefaults;
     PyObject *name = PyTuple_GET_ITEM(code_of(bind->func)->co_localsplusnames, i);
-    PyObject *value = defaults == NULL || !ref_is_const(bind->func_ref)
-        ? NULL : PyDict_GetItemWithError(defaults, name);
-    if (value == NULL || assume_dict_key(defaults, name) < 0) {
-        PyErr_Clear();
+    PyObject *value = NULL;
+    if (defaults == NULL || !PyDict_CheckExact(defaults) || !ref_is_const(bind->func_ref)
+        || compat_dict_find(defaults, name, &value) != LOOKUP_FOUND || assume_dict_key(defaults, name) < 0) {
         return NO_REF;
     }
     return konst_obj(&r->b, value);
 }
 
-// Which local the keyword argument `name` is for; -1: none.
+// Which local the keyword argument `name`, a plain str, is for; -1: none.
 static int
 local_named(PyCodeObject *code, PyObject *name)
 {
     for (int k = code->co_posonlyargcount; k < code->co_argcount + code->co_kwonlyargcount; k++) {
-        if (PyTuple_GET_ITEM(code->co_localsplusnames, k) == name) {
+        if (compat_str_equal(PyTuple_GET_ITEM(code->co_localsplusnames, k), name)) {
             return k;
         }
     }
@@ -329,7 +328,7 @@ call_python_class(Recorder *r, int oparg, Call *c, PyObject *names)
 {
     PyTypeObject *type = (PyTypeObject *)c->callable_obj;
     Builder *b = &r->b;
-    if (Py_TYPE(type) != &PyType_Type || !(type->tp_flags & Py_TPFLAGS_HEAPTYPE)
+    if (Py_TYPE(type) != &PyType_Type || !(type->tp_flags & Py_TPFLAGS_HEAPTYPE) || !compat_type_is_plain(type)
         || type->tp_new != PyBaseObject_Type.tp_new || type->tp_alloc != PyType_GenericAlloc
         || (type->tp_flags & Py_TPFLAGS_IS_ABSTRACT) || c->has_self || c->n + 1 > MAX_ARGS) {
         return false;
@@ -378,7 +377,7 @@ call_python_class(Recorder *r, int oparg, Call *c, PyObject *names)
 static PyObject *
 method_named(PyTypeObject *type, const char *name)
 {
-    PyObject *s = PyUnicode_InternFromString(name);
+    PyObject *s = compat_type_is_plain(type) ? PyUnicode_InternFromString(name) : NULL;
     if (s == NULL) {
         PyErr_Clear();
         return NULL;
@@ -403,7 +402,7 @@ record_enter_builtin(Recorder *r)
     PyTypeObject *type = Py_TYPE(concrete(r, 0));
     Builder *b = &r->b;
     PyObject *enter = method_named(type, "__enter__"), *leave = method_named(type, "__exit__");
-    if (!(type->tp_flags & Py_TPFLAGS_IMMUTABLETYPE) || enter == NULL || leave == NULL
+    if (may_change_class(type) || assume_type(type) < 0 || enter == NULL || leave == NULL
         || Py_TYPE(enter) != &PyMethodDescr_Type || Py_TYPE(leave) != &PyMethodDescr_Type) {
         return false;
     }

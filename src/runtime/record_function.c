@@ -85,7 +85,7 @@ return_from_trace(Recorder *r, Ref value)
     give(r, value);
     b->snap = snapshot_take(r);
     build_raw(b, UOP_SYNC, 0, 0, 0, true, 0);
-    build(b, UOP_TRACE_RETURN, value, 0, 0, (uint64_t)(r->work + r->bytecodes), 0);
+    build(b, UOP_TRACE_RETURN, value, 0, 0, 0, 0);
     r->returned = true;
 }
 
@@ -128,6 +128,5 @@ call_native(Recorder *r, int oparg, Call *c, PyFunctionObject *func)
                            fn(entry), (uint64_t)code->co_argcount);
     after_unknown(r);
     push_owned(r, result);
-    r->work += WORK_OF_CALL;
     return true;
 }

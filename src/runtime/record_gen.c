@@ -3,22 +3,34 @@
 
 // --- making functions -----------------------------------------------------------------------------
 
-// A new function takes its builtins from its globals: are those the frame's, now and later?
+// What the globals have under this name (borrowed; NULL: nothing) stays so.
 static bool
-keeps_builtins(Frame *frame, PyObject *globals)
+name_stays(Recorder *r, PyObject *globals, const char *text, PyObject **found)
 {
-    PyObject *name = PyUnicode_InternFromString("__builtins__");
-    if (name == NULL || assume_dict_key(globals, name) < 0) {
-        PyErr_Clear();
-        Py_XDECREF(name);
+    PyObject *name = PyUnicode_InternFromString(text), *value = NULL;
+    bool stays = name != NULL && PyDict_CheckExact(globals) && compat_dict_find(globals, name, &value) != LOOKUP_UNSURE
+        && !is_variable(r, top_frame(r)->code, globals, name) && assume_dict_key(globals, name) == 0;
+    PyErr_Clear();
+    Py_XDECREF(name);
+    if (found != NULL) {
+        *found = value;
+    }
+    return stays;
+}
+
+// A new function takes its builtins, and the name of its module, from its globals: are the first those of the frame,
+// and do both stay?
+static bool
+keeps_names(Recorder *r, Frame *frame, PyObject *globals)
+{
+    PyObject *found = NULL;
+    if (!name_stays(r, globals, "__builtins__", &found) || !name_stays(r, globals, "__name__", NULL)) {
         return false;
     }
-    PyObject *found = PyDict_GetItemWithError(globals, name);
-    Py_DECREF(name);
     if (found != NULL && PyModule_Check(found)) {
         found = PyModule_GetDict(found);
     }
-    return (found == NULL && !PyErr_Occurred()) || found == compat_frame_builtins(frame);
+    return found == NULL || found == compat_frame_builtins(frame);
 }
 
 RECORD(MAKE_FUNCTION)
@@ -27,7 +39,7 @@ RECORD(MAKE_FUNCTION)
     Builder *b = &r->b;
     Frame *frame = top_frame(r)->frame;
     PyObject *globals = compat_frame_globals(frame);
-    if (!ref_is_const(peek(r, 0)) || !keeps_builtins(frame, globals)) {
+    if (!ref_is_const(peek(r, 0)) || !keeps_names(r, frame, globals)) {
         end_here(r, ABORT_BYTECODE);
         return;
     }
@@ -215,8 +227,8 @@ consume(Recorder *r)
             build_raw(b, UOP_CONSUMER_SUM_FLOAT, as_float(r, value, object), 0, 0, 0, 0);
             break;
         case CONSUMER_ANY: case CONSUMER_ALL:
-            if (PyObject_IsTrue(object) != (r->consumer == CONSUMER_ALL) || !guard_truth_of_top(r)) {
-                PyErr_Clear();
+            if (!tells_truth_quietly(object) || PyObject_IsTrue(object) != (r->consumer == CONSUMER_ALL)
+                || !guard_truth_of_top(r)) {
                 return false;
             }
             break;

@@ -84,7 +84,6 @@ try_run_loop(Recorder *r, int offset)
     sync_frames(r);
     hand_over_frame(r);
     build_raw(&r->b, UOP_RUN_LOOP, f->memory, 0, 0, fn(ex), (uint64_t)f->depth);
-    r->work += WORK_OF_CALL;
     r->wait = (Wait){.on = true, .from = offset, .to = end, .at = offset, .depth = f->depth};
     return true;
 }

@@ -30,11 +30,23 @@ is_data_descriptor(PyObject *o)
 bool
 kind_stays(Recorder *r, PyObject *descr)
 {
-    if (descr == NULL || !(Py_TYPE(descr)->tp_flags & Py_TPFLAGS_HEAPTYPE)) {
+    if (descr == NULL) {
         return true;
     }
-    return assume_type(Py_TYPE(descr)) == 0
-        && guard_type(&r->b, konst_obj(&r->b, descr), Py_TYPE(descr));
+    PyTypeObject *type = Py_TYPE(descr);
+    return assume_type(type) == 0 && (!may_change_class(type) || guard_type(&r->b, konst_obj(&r->b, descr), type));
+}
+
+PyObject *
+held_by(Recorder *r, PyObject *descr, const char *member)
+{
+    Builder *b = &r->b;
+    size_t offset = compat_member_offset(Py_TYPE(descr), member);
+    PyObject *held = offset == 0 ? NULL : *(PyObject **)((char *)descr + offset);
+    if (held != NULL) {
+        must_be(r, build(b, UOP_FIELD_LOAD, konst_obj(b, descr), 0, 0, offset, 0), held);
+    }
+    return b->abort == ABORT_NONE ? held : NULL;
 }
 
 // A member of __slots__: its offset.
@@ -88,8 +100,12 @@ static Found
 look_for(PyObject *object, PyObject *name)
 {
     PyTypeObject *type = Py_TYPE(object);
-    Found found = {.where = WHERE_UNKNOWN, .descr = compat_type_lookup(type, name)};
+    Found found = {.where = WHERE_UNKNOWN};
     size_t dict_offset;
+    if (!compat_type_is_plain(type)) {
+        return found;
+    }
+    found.descr = compat_type_lookup(type, name);
     if (found.descr != NULL && is_data_descriptor(found.descr)) {
         if (is_object_slot(found.descr, type, &found.offset)) {
             found.where = WHERE_SLOT;
@@ -210,8 +226,7 @@ find_attribute(Recorder *r, Ref owner, PyObject *object, PyObject *name)
     else if (found.where == WHERE_DICT) {
         guard_dict_place(r, owner, object, name, &found);
         size_t dict_offset;
-        found.now = PyDict_GetItemWithError(instance_dict(object, &dict_offset), name);
-        PyErr_Clear();
+        (void)compat_dict_find(instance_dict(object, &dict_offset), name, &found.now);  // of str keys
     }
     else if (found.where == WHERE_CLASS && !is_data_descriptor(found.descr)) {
         guard_not_hidden(r, owner, object, name);
@@ -278,12 +293,10 @@ load_from_instance(Recorder *r, Ref owner, PyObject *object, PyObject *name, boo
         return record_property(r, descr, owner, object, method);
     }
     if (Py_TYPE(descr) == &PyStaticMethod_Type) {
-        PyObject *value = PyStaticMethod_Type.tp_descr_get(descr, object, NULL);
+        PyObject *value = held_by(r, descr, "__func__");
         if (value == NULL) {
-            PyErr_Clear();
             return false;
         }
-        Py_DECREF(value);
         push_attribute(r, konst_obj(b, value), true, method);
         return true;
     }

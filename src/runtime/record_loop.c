@@ -8,7 +8,7 @@ RECORD(GET_ITER)
     Ref ref = peek(r, 0);
     PyObject *o = concrete(r, 0);
     PyTypeObject *type = Py_TYPE(o);
-    if (PyIter_Check(o) && type->tp_iter == PyObject_SelfIter) {
+    if (PyIter_Check(o) && type->tp_iter == PyObject_SelfIter && assume_type(type) == 0) {
         guard_type(&r->b, ref, type);
         return;
     }

@@ -61,22 +61,29 @@ is_variable(const Recorder *r, PyCodeObject *code, PyObject *globals, PyObject *
         || (globals == compat_frame_globals(r->frames[0].frame) && stores_name(r->anchor_code, name));
 }
 
+// A dict of names that changes through its own functions only, not through the instance that it shows.
+static bool
+is_plain_namespace(PyObject *dict)
+{
+    return PyDict_CheckExact(dict) && !compat_dict_shows_instance(dict);
+}
+
 // Pushes the global; false if it must be left to the interpreter.
 static bool
 load_global(Recorder *r, PyObject *name)
 {
     RFrame *f = top_frame(r);
     PyObject *globals = compat_frame_globals(f->frame), *builtins = compat_frame_builtins(f->frame);
-    if (!PyDict_CheckExact(globals) || !PyDict_CheckExact(builtins)) {
+    if (!is_plain_namespace(globals) || !is_plain_namespace(builtins)) {
         return false;
     }
-    PyObject *value = PyDict_GetItemWithError(globals, name);
-    bool in_builtins = value == NULL;
+    PyObject *value = NULL;
+    Lookup found = compat_dict_find(globals, name, &value);
+    bool in_builtins = found == LOOKUP_ABSENT;
     if (in_builtins) {
-        value = PyDict_GetItemWithError(builtins, name);
+        found = compat_dict_find(builtins, name, &value);
     }
-    if (value == NULL) {
-        PyErr_Clear();
+    if (found != LOOKUP_FOUND) {
         return false;
     }
     if (!is_variable(r, f->code, globals, name) && assume_dict_key(globals, name) == 0
@@ -89,9 +96,8 @@ load_global(Recorder *r, PyObject *name)
         push_borrowed(r, build2(b, UOP_GLOBAL_LOAD, konst_obj(b, globals), konst_obj(b, name)));
         return true;
     }
-    Ref ref = build_raw(b, UOP_C_FROM3, konst_obj(b, globals), konst_obj(b, builtins),
-                        konst_obj(b, name), fn((void *)compat_load_global), 0);
-    push_owned(r, ref);
+    build(b, UOP_GUARD_DICT_LACKS, konst_obj(b, globals), 0, 0, fn(name), 0);
+    push_borrowed(r, build2(b, UOP_GLOBAL_LOAD, konst_obj(b, builtins), konst_obj(b, name)));
     return true;
 }
 
@@ -146,7 +152,7 @@ store_global(Recorder *r, PyObject *name)
 {
     Builder *b = &r->b;
     PyObject *globals = compat_frame_globals(top_frame(r)->frame);
-    if (!PyDict_CheckExact(globals)) {
+    if (!is_plain_namespace(globals)) {
         end_here(r, ABORT_NAME);
         return;
     }
@@ -200,9 +206,9 @@ builtin_named(Recorder *r, const char *text)
 {
     PyObject *builtins = compat_frame_builtins(top_frame(r)->frame);
     PyObject *name = PyUnicode_InternFromString(text);
-    PyObject *value = name == NULL || !PyDict_CheckExact(builtins)
-        ? NULL : PyDict_GetItemWithError(builtins, name);
-    if (value != NULL && assume_dict_key(builtins, name) < 0) {
+    PyObject *value = NULL;
+    if (name == NULL || !PyDict_CheckExact(builtins) || compat_dict_find(builtins, name, &value) != LOOKUP_FOUND
+        || assume_dict_key(builtins, name) < 0) {
         value = NULL;
     }
     Py_XDECREF(name);
@@ -237,16 +243,11 @@ RECORD(IMPORT_NAME)
 // interpreter.
 RECORD(IMPORT_FROM)
 {
-    PyObject *module = concrete(r, 0), *name = name_at(r, in->oparg);
-    PyObject *dict = PyModule_CheckExact(module) ? PyModule_GetDict(module) : NULL;
-    PyObject *value = dict == NULL ? NULL : PyDict_GetItemWithError(dict, name);
-    if (value == NULL || compat_type_lookup(&PyModule_Type, name) != NULL
-        || assume_dict_key(dict, name) < 0) {
-        PyErr_Clear();
+    PyObject *value = constant_of_module(r, peek(r, 0), concrete(r, 0), name_at(r, in->oparg));
+    if (value == NULL) {
         end_here(r, ABORT_NAME);
         return;
     }
-    must_be(r, peek(r, 0), module);
     push(r, konst_obj(&r->b, value));
 }
 

@@ -10,7 +10,7 @@
 static PyObject *
 class_attribute(PyTypeObject *type, const char *name)
 {
-    PyObject *s = PyUnicode_InternFromString(name);
+    PyObject *s = compat_type_is_plain(type) ? PyUnicode_InternFromString(name) : NULL;
     if (s == NULL) {
         PyErr_Clear();
         return NULL;
@@ -125,13 +125,8 @@ bool
 record_property(Recorder *r, PyObject *property, Ref owner, PyObject *object, bool method)
 {
     (void)object;
-    PyObject *get = PyObject_GetAttrString(property, "fget");
-    if (get == NULL) {
-        PyErr_Clear();
-        return false;
-    }
-    Py_DECREF(get);                     // the property keeps it
-    return !method && PyFunction_Check(get) && class_stays(r, 0)
+    PyObject *get = held_by(r, property, "fget");
+    return !method && get != NULL && PyFunction_Check(get) && class_stays(r, 0)
         && follow(r, (PyFunctionObject *)get, &owner, 1, FRAME_CALL, 0, 0);
 }
 
@@ -161,7 +156,8 @@ record_binary_method(Recorder *r, int oparg)
     PyObject *x = concrete(r, 1), *y = concrete(r, 0);
     PyTypeObject *tx = Py_TYPE(x), *ty = Py_TYPE(y);
     Ref args[] = {peek(r, 1), peek(r, 0)};
-    if (is_sequence(tx) || is_sequence(ty) || (tx != ty && PyType_IsSubtype(ty, tx))) {
+    if (is_sequence(tx) || is_sequence(ty) || (tx != ty && PyType_IsSubtype(ty, tx))
+        || !compat_type_is_plain(tx) || !compat_type_is_plain(ty)) {
         return false;                   // a subclass on the right may come first
     }
     PyFunctionObject *func = NULL;

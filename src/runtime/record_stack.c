@@ -252,6 +252,13 @@ always_true(Recorder *r, Ref ref, PyObject *value)
 }
 
 bool
+tells_truth_quietly(PyObject *o)
+{
+    return o == Py_None || PyBool_Check(o) || PyLong_CheckExact(o) || PyFloat_CheckExact(o) || PyList_CheckExact(o)
+        || PyTuple_CheckExact(o) || PyUnicode_CheckExact(o) || PyDict_CheckExact(o);
+}
+
+bool
 guard_truth_of_top(Recorder *r)
 {
     Ref ref = peek(r, 0);
@@ -261,7 +268,7 @@ guard_truth_of_top(Recorder *r)
         return true;
     }
     if (!PyBool_Check(value)) {
-        Ref truth = truth_of(r, ref, value);
+        Ref truth = tells_truth_quietly(value) ? truth_of(r, ref, value) : NO_REF;
         if (truth == NO_REF) {
             return false;
         }

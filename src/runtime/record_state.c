@@ -354,6 +354,9 @@ drop_loudly(Recorder *r, Ref ref)
 {
     RFrame *f = top_frame(r);
     _Py_CODEUNIT *next = f->ip;
+    for (int i = 0; i < r->n_pending; i++) {        // its variable's slot may get its new value now
+        r->pending[i] = real(r, r->pending[i]);
+    }
     f->ip = r->drop_ip;
     sync_frames(r);
     f->ip = next;

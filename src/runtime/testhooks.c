@@ -258,7 +258,7 @@ static PyObject *
 test_leave_alone(PyObject *Py_UNUSED(module), PyObject *executor)
 {
     Executor *ex = (Executor *)executor;
-    hook_leave_alone(ex->code, ex->anchor);
+    hook_leave_alone(ex->code, ex->anchor, ABORT_DOES_NOT_PAY);
     Py_RETURN_NONE;
 }
 
@@ -297,6 +297,16 @@ test_reach_nothing(PyObject *Py_UNUSED(module), PyObject *on)
     Py_RETURN_NONE;
 }
 
+// Calls it as if it were the recorder's work.
+static PyObject *
+test_looking(PyObject *Py_UNUSED(module), PyObject *callable)
+{
+    compat_forbid_python(PyThreadState_GET(), true);
+    PyObject *result = PyObject_CallNoArgs(callable);
+    compat_forbid_python(PyThreadState_GET(), false);
+    return result;
+}
+
 static PyMethodDef test_methods[] = {
     {"_frames_on_jump", test_frames_on_jump, METH_O, NULL},
     {"_decode", test_decode, METH_VARARGS, NULL},
@@ -311,11 +321,17 @@ static PyMethodDef test_methods[] = {
     {"_sweep", test_sweep, METH_NOARGS, NULL},
     {"_inside", test_inside, METH_VARARGS, NULL},
     {"_reach_nothing", test_reach_nothing, METH_O, NULL},
+    {"_looking", test_looking, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
 
 int
 testhooks_add(PyObject *module)
 {
-    return PyModule_AddFunctions(module, test_methods);
+#ifdef JITPATCH_DEBUG
+    const long checks = 1;
+#else
+    const long checks = 0;
+#endif
+    return PyModule_AddIntConstant(module, "_has_checks", checks) < 0 ? -1 : PyModule_AddFunctions(module, test_methods);
 }

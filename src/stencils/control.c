@@ -44,10 +44,10 @@ UOP(TRACE_END, (), VOID, CONTROL | EFFECT | EXITS, ())
 
 // The outermost frame's function returns `value`, a reference that goes with it. What its locals
 // own, memory holds; whoever entered the trace ends the frame.
-UOP(TRACE_RETURN, (OBJ value), VOID, CONTROL | EFFECT, (IMM32 work))
+UOP(TRACE_RETURN, (OBJ value), VOID, CONTROL | EFFECT, (IMM64 executor))
 {
     act->returned = value;
-    act->work = work;
+    act->executor = (struct Executor *)executor;
     act->exit = EXIT_RETURNED;
 }
 

@@ -454,6 +454,28 @@ def test_trace_of_what_is_not_compiled_says_why(tmp_path):
     assert all(re.match(r"  \S*cold.py:\d: .*, \d+ times$", line) for line in out[1:])    # not what the dump itself ran
 
 
+@pytest.mark.parametrize("words, handed", [
+    (["a.py", "x", "--flag"], ["x", "--flag"]), (["a.py", "--flag", "x"], ["--flag", "x"]), (["a.py", "x", "--format", "c"], ["x", "--format", "c"]),
+    (["a.py", "--format", "json", "-v", "--help"], ["-v", "--help"]), (["a.py", "--", "--help"], ["--help"]), (["a.py", "x", "--", "y"], ["x", "--", "y"]),
+    (["a.py", "--color=never", "-"], ["-"])])
+def test_trace_hands_all_words_on(tmp_path, words, handed):
+    (tmp_path / "a.py").write_text("import sys; print(sys.argv)")
+    done = trace(tmp_path, "--trace", *words)
+    assert (done.returncode, done.stderr) == (0, f"{['a.py', *handed]}\n")
+
+
+@pytest.mark.parametrize("ending, status, said", [
+    ("sys.exit(7)", 7, ""), ("sys.exit()", 0, ""), ("sys.exit('a word')", 1, "a word\n"), ("raise SystemExit(True)", 1, ""),
+    ("1 / 0", 1, "Traceback (most recent call last):\n  File \"{path}\", line 2, in <module>\n    1 / 0\n    ~~^~~\n"
+     "ZeroDivisionError: division by zero\n")])
+def test_trace_keeps_the_scripts_exit_status(tmp_path, ending, status, said):
+    path = tmp_path / "a.py"
+    path.write_text(f"import sys\n{ending}\n")
+    done = trace(tmp_path, "--trace", "a.py")
+    assert (done.returncode, done.stderr) == (status, said.format(path=path))
+    assert done.stdout.startswith("nothing was compiled")
+
+
 @pytest.mark.parametrize("words, hint", [
     (["--trace", "script.py:totl"], "no trace of a function 'totl' in script.py; did you mean total?"),
     (["--trace", "nothing.py"], "can't open 'nothing.py': no such file"),

@@ -70,6 +70,15 @@ def test_the_wheel_has_the_hook_and_nothing_superfluous(packages):
     assert roots == {"jitpatch", "jitpatch.pth", "jitpatch.start", "_jitpatch_startup.py"}
 
 
+def test_pip_shows_who_and_what(packages):
+    with zipfile.ZipFile(packages[1]) as wheel:
+        text = wheel.read(next(name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))).decode()
+    headers = text.partition("\n\n")[0].splitlines()
+    for line in ("Author: The jitpatch developers", "License-Expression: MIT", "License-File: LICENSE",
+                 "Classifier: Programming Language :: Python :: 3.13", "Classifier: Typing :: Typed"):
+        assert line in headers
+
+
 @pytest.mark.parametrize("which", [0, 1], ids=["sdist", "wheel"])
 def test_installs_without_a_compiler_of_ours(packages, tmp_path, which):
     """No clang on the path, no ziglang: the sdist contains the stencils."""
@@ -78,6 +87,17 @@ def test_installs_without_a_compiler_of_ours(packages, tmp_path, which):
     assert run(python, "-c", SAYS, cwd=tmp_path).stdout == "True\nNone\n"
     assert run(python, "-X", "jitpatch", "-c", "import jitpatch; print(jitpatch.is_enabled())", cwd=tmp_path).stdout == "True\n"
     assert "INT_ADD" in run(python.with_name("jitpatch-dump"), cwd=tmp_path).stdout
+    run(python, "-m", "pip", "uninstall", "-q", "-y", "jitpatch")
+    assert not list((tmp_path / "venv").rglob("*jitpatch*"))
+
+
+def test_an_editable_install_has_the_hook(checkout, tmp_path):
+    source = tmp_path / "source"
+    shutil.copytree(checkout, source)
+    python = venv(tmp_path / "venv")
+    run(python, "-m", "pip", "install", "-q", "-e", source)
+    on = "import jitpatch; print(jitpatch.is_enabled(), jitpatch.__file__)"
+    assert run(python, "-X", "jitpatch", "-c", on, cwd=tmp_path).stdout == f"True {source}/jitpatch/__init__.py\n"
     run(python, "-m", "pip", "uninstall", "-q", "-y", "jitpatch")
     assert not list((tmp_path / "venv").rglob("*jitpatch*"))
 

@@ -56,6 +56,19 @@ def test_results_become_a_table(tool, results, tmp_path, monkeypatch):
     assert tool.main() == 1
 
 
+def test_whole_programs_are_a_table_of_their_own(tool, results, tmp_path, monkeypatch):
+    about = {"version": "3.13.0 (main)", "compiler": "GCC 12", "available": True, "jitpatch": "0.1.0"}
+    side = {"error": None, "mib": [10.0], "warm": [], "counters": None}
+    programs = {"lisp": {"text": "?", "size": 1, "off": {**side, "rounds": [[3.0], [2.0], [1.0]]}, "on": {**side, "rounds": [[4.0]]}, "ratios": {}}}
+    path = tmp_path / "programs.json"
+    path.write_text(json.dumps({"kind": "programs", "machine": {"time": "2026-01-02T00:00", "cpu": "a CPU"},
+                                "about": {"off": about, "on": about}, "programs": programs}))
+    kind, found = tool.columns(path, "3.13.0")
+    assert kind == "programs"
+    text = tool.render({kind: found})
+    assert "Whole programs" in text and "| lisp: a Lisp with classes and exceptions | 0.50 |" in text
+
+
 def test_a_run_without_the_jit_is_refused(tool, results, monkeypatch):
     data = json.loads(results.read_text())
     data["interpreters"][0]["about"]["available"] = False

@@ -384,3 +384,32 @@ def case_locals_after_each_step():
             got = error.args
         if i % 37 == 0:
             print(got)
+
+
+def case_what_a_container_keeps_is_not_taken_apart():
+    """The only reference that is counted is the container's: the trace needs none for itself, but the count.
+    (None in between: letting go of anything else could let go of the container, too.)"""
+    def work(n, part, pair):
+        grid, rows = [[k] * 3 for k in range(2)], [(k,) * 30 for k in range(2)]
+        names, found = ["n" * 5 + str(k) for k in range(2)], 0
+        row = cells = name = again = None
+        for i in range(n):
+            row = grid[0]
+            row = row + part
+            found += len(row)
+            row = None
+            cells = rows[1]
+            cells = cells + pair
+            found += len(cells)
+            cells = None
+            name = names[1]
+            name += "x"
+            again = names[1]
+            found += len(again)
+            again = None
+            found += len(name)
+            name = None
+        return grid, rows, names, found
+
+    for n in (3, HOT, HOT + 1):
+        print(work(n, [7], (8, 9)))

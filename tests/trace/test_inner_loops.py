@@ -134,7 +134,7 @@ def test_a_path_that_ends_in_a_called_function_is_joined_by_side_traces(jit):  #
 
     jitpatch.enable(threshold=50, side_threshold=2)
     assert [f(250), f(250)] == [250, 250]
-    assert "a variable changes its type from turn to turn" not in reasons()
+    assert "a variable changes its type from iteration to iteration" not in reasons()
 
 
 def test_an_inner_loop_runs_in_the_version_that_its_variables_want(jit):  # noqa: F811

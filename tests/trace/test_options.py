@@ -29,7 +29,6 @@ def run(code, *flags, **environment):
     (("-X", "jitpatch=off"), {"JITPATCH": "1"}, "False 211"),
     ((), {"JITPATCH": "1"}, "True 211"),
     ((), {"JITPATCH": "0"}, "False 211"),
-    ((), {"JITPATCH": ""}, "False 211"),
     (("-X", "jitpatch"), {"JITPATCH": "0"}, "True 211"),
     (("-X", "jitpatch", "-X", "jitpatch-threshold=7"), {}, "True 7"),
     ((), {"JITPATCH": "1", "JITPATCH_THRESHOLD": "8"}, "True 8"),
@@ -39,6 +38,31 @@ def run(code, *flags, **environment):
 ])
 def test_switch_and_numbers(flags, environment, expected):
     assert run(SHOW.format("threshold"), *flags, **environment) == (expected, "")
+
+
+@pytest.mark.parametrize(("flags", "environment", "said"), [
+    (("-X", "jitpatch-threshold"), {}, "-X jitpatch-threshold: accepted is a whole number from 1 to 1000000000"),
+    (("-X", "jitpatch-threshold="), {}, "-X jitpatch-threshold=: accepted is a whole number from 1 to 1000000000"),
+    ((), {"JITPATCH_THRESHOLD": ""}, "JITPATCH_THRESHOLD=: accepted is a whole number from 1 to 1000000000"),
+    (("-X", "jitpatch-stats="), {}, "-X jitpatch-stats=: accepted is 0, 1 or the name of a file"),
+    ((), {"JITPATCH_STATS": ""}, "JITPATCH_STATS=: accepted is 0, 1 or the name of a file"),
+    ((), {"JITPATCH_TEXT": ""}, "JITPATCH_TEXT=: accepted is a whole number from 0 to 1"),
+    (("-X", "jitpatch-dump"), {}, "-X jitpatch-dump: accepted is record or ir or opt or regs or code or abort, separated by commas"),
+    ((), {"JITPATCH_DUMP": ""}, "JITPATCH_DUMP=: accepted is record or ir or opt or regs or code or abort, separated by commas")])
+def test_a_missing_value_is_none_and_said(flags, environment, said):
+    show = "import jitpatch; o = jitpatch.options(); print(o['threshold'], o['stats'], o['text'], o['dump'])"
+    assert run(show, "-X", "jitpatch", *flags, **environment) == ("211 0 0 None", f"jitpatch: warning: {said}")
+
+
+@pytest.mark.parametrize(("flags", "environment", "source"), [
+    (("-X", "jitpatch="), {}, "-X jitpatch="), ((), {"JITPATCH": ""}, "JITPATCH=")])
+def test_a_missing_switch_is_off_and_said(flags, environment, source):
+    said = f"jitpatch: warning: {source}: accepted is on or off (or 1 or 0); taken as off"
+    assert run(SHOW.format("threshold"), *flags, **environment) == ("False 211", said)
+
+
+def test_a_name_alone_switches_on():
+    assert run(SHOW.format("text"), "-X", "jitpatch", "-X", "jitpatch-text") == ("True 1", "")
 
 
 @pytest.mark.parametrize("value", ["many", "0", "-1", "1e3", "99999999999999999999", ""])
@@ -87,7 +111,7 @@ def test_a_bad_dump_names_the_stages():
 def test_statistics_at_exit():
     out, err = run("pass", "-X", "jitpatch", "-X", "jitpatch-stats")
     assert out == ""
-    assert err.startswith("jitpatch\n") and "recordings begun" in err
+    assert err.startswith("jitpatch, process ") and "recordings begun" in err
 
 
 def test_enable_takes_the_same_options():
@@ -102,12 +126,69 @@ def test_enable_takes_the_same_options():
 
 @pytest.mark.parametrize(("wanted", "error"), [
     ({"threshold": 0}, ValueError), ({"threshold": "x"}, ValueError), ({"threshold": 1.5}, ValueError),
-    ({"threshold": None}, ValueError), ({"dump": "nothing"}, ValueError), ({"nothing": 1}, TypeError)])
+    ({"threshold": None}, ValueError), ({"dump": "nothing"}, ValueError), ({"dump": ""}, ValueError), ({"nothing": 1}, TypeError),
+    ({"stats": ""}, ValueError), ({"stats": 2}, ValueError), ({"stats": "7"}, ValueError),
+    ({"stats": "/nowhere/at/all"}, OSError)])
 def test_enable_refuses_bad_options_and_changes_nothing(wanted, error):
     before = jitpatch.options()
     with pytest.raises(error):
         jitpatch.enable(max_aborts=2, **wanted)
     assert jitpatch.options() == before and not jitpatch.is_enabled()
+
+
+@pytest.mark.parametrize(("wanted", "error"), [({"threshold": -1}, ValueError), ({"nothing": 1}, TypeError)])
+def test_enabled_refuses_bad_options_at_once(wanted, error):
+    with pytest.raises(error):
+        jitpatch.enabled(**wanted)
+
+
+def test_enabled_decorates_functions():
+    @jitpatch.enabled
+    def plain(x, *, y):
+        "What it does."
+        return x, y, jitpatch.is_enabled()
+
+    @jitpatch.enabled(threshold=5)
+    def recursive(n):
+        assert jitpatch.is_enabled() and jitpatch.options()["threshold"] == 5
+        return recursive(n - 1) if n else 1 / n
+
+    before = jitpatch.options()
+    assert plain(1, y=2) == (1, 2, True)
+    assert (plain.__name__, plain.__doc__) == ("plain", "What it does.")
+    with pytest.raises(ZeroDivisionError):
+        recursive(3)
+    assert not jitpatch.is_enabled() and jitpatch.options() == before
+
+
+def test_enabled_does_not_decorate_what_runs_in_pieces():
+    def generator():
+        yield
+
+    async def coroutine():
+        pass
+
+    async def both():
+        yield
+
+    for function in (generator, coroutine, both, 5):
+        with pytest.raises(TypeError, match="decorates"):
+            jitpatch.enabled(function)
+
+
+def test_enabled_changes_nothing_if_it_cannot_switch_on():
+    context = jitpatch.enabled(stats="/nowhere/at/all")
+    with pytest.raises(OSError):
+        with context:
+            pass
+    assert not jitpatch.is_enabled() and not context._before
+
+
+def test_help_lists_every_option_with_its_default():
+    for function in (jitpatch.enable, jitpatch.enabled):
+        for name, value in jitpatch.options().items():
+            (line,) = [line for line in function.__doc__.splitlines() if line.startswith(f"    {name}: ")]
+            assert line.endswith(f"; {value})")
 
 
 def test_the_machine_checks_ranges_itself():
@@ -125,4 +206,4 @@ def test_the_stub_file_names_every_option():
     with open(os.path.join(os.path.dirname(jitpatch.__file__), "__init__.pyi")) as file:
         stub = file.read()
     for name in jitpatch.options():
-        assert f"    {name}: " in stub, name
+        assert stub.count(f"    {name}: ") == 2, name       # enable() and enabled()
