@@ -248,7 +248,6 @@ run_loop(PyCodeObject *code, Executor *ex)
     act.verdict = NULL;
     compat_leave_callback(tstate, &saved);
     uint64_t switches = switches_count(tstate);
-    Py_INCREF(ex);
     run_code(&act, tstate, frame, ex);
     Executor *left = act.executor;
     Exit *exit = &left->exits[act.exit];
@@ -258,13 +257,17 @@ run_loop(PyCodeObject *code, Executor *ex)
         exit->count++;
         left->tally.left++;
         jit.stats.exits++;
-        ex->inside--;
+        if (switches_count(tstate) != switches || ex->switched > 0) {
+            note_switched_run(ex, tstate, switches);
+        }
+        ex->inside--;                   // until now nobody has freed it
     }
     else {
+        Py_INCREF(ex);
         leave_tree(&act, ex, false);
+        note_switched_run(ex, tstate, switches);
+        Py_DECREF(ex);
     }
-    note_switched_run(ex, tstate, switches);
-    Py_DECREF(ex);
     executor_sweep();
     compat_reenter_callback(tstate, &saved);
     return true;
