@@ -21,7 +21,7 @@ CROSS_TARGET, _, CROSS_INCLUDE = os.environ.get("JITPATCH_CROSS", "").partition(
 MACHINE = CROSS_TARGET.partition("-")[0] or platform.machine()
 
 DEBUG = os.environ.get("JITPATCH_DEBUG_BUILD") == "1"
-FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Wno-unused-parameter", "-fno-strict-aliasing", "-fvisibility=hidden"]
+FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Wno-unused-parameter", "-fno-strict-aliasing", "-fvisibility=hidden", "-fno-plt"]
 FLAGS += ["-O1", "-g", "-UNDEBUG", "-DJITPATCH_DEBUG"] if DEBUG else ["-O2"]
 
 

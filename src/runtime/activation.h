@@ -2,7 +2,7 @@
 //
 // It lives on the C stack of the function that enters a trace (enter.c) and is the one pinned
 // register of every stencil. Compiled code spills here, passes argument arrays from here, and
-// an exit stub dumps the allocatable registers here so that exit.c can read any location.
+// an exit stub dumps the allocatable registers here so that restore.c can read any location.
 #ifndef JITPATCH_ACTIVATION_H
 #define JITPATCH_ACTIVATION_H
 

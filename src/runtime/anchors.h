@@ -12,8 +12,8 @@ typedef struct {
     uint32_t threshold;         // turns at which the next recording starts
     uint16_t aborts;            // recordings given up
     uint8_t left;               // recordings given up because their path left the loop
-    bool blacklisted;           // never again
-    bool resting;               // its traces do not pay: not entered until it is nominated anew
+    bool blacklisted : 1;       // never again
+    bool resting : 1;           // its traces do not pay: not entered until it is nominated anew
     Executor *newest;           // its traces, chained by next_version (strong)
 } Anchor;
 

@@ -181,7 +181,7 @@ bool compat_watched_now(PyThreadState *tstate, PyCodeObject *code);
 // read-only memory and never reports.
 bool compat_code_has_events(PyCodeObject *code);
 // Does a pending call wait for this thread?
-bool compat_has_request(PyThreadState *tstate);
+static inline bool compat_has_request(PyThreadState *tstate);
 // Have `call` made at the next eval-breaker check of whichever thread runs. Needs no GIL and no thread state.
 // false: too many wait already.
 bool compat_add_pending_call(PyInterpreterState *interp, int (*call)(void *), void *arg);
@@ -199,7 +199,7 @@ int64_t *compat_shared_keys_count(PyTypeObject *type, size_t *valid_offset);
 // Note that inline value `index` of obj has been set for the first time.
 void compat_inline_add(PyObject *obj, int64_t index);
 // The ints 0..n-1, which the interpreter shares, immortal, in an array (n may be 0: not known).
-typedef struct { PyLongObject *first; int n; } CompatSmallInts;
+typedef struct { PyLongObject *first; uint64_t n; } CompatSmallInts;
 extern CompatSmallInts compat_small_ints;
 void compat_learn_small_ints(void);
 // The type code of an exact array.array ('\0': it is none, or not laid out as help_array (helpers.h)

@@ -401,11 +401,7 @@ compat_code_has_events(PyCodeObject *code)
     return (code->co_flags & CO_NO_MONITORING_EVENTS) == 0;
 }
 
-bool
-compat_has_request(PyThreadState *tstate)
-{
-    return (tstate->eval_breaker & _PY_CALLS_TO_DO_BIT) != 0;
-}
+_Static_assert((int)COMPAT_CALLS_TO_DO == (int)_PY_CALLS_TO_DO_BIT, "the eval breaker's event for pending calls");
 
 bool
 compat_add_pending_call(PyInterpreterState *interp, int (*call)(void *), void *arg)

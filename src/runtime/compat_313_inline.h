@@ -19,7 +19,7 @@ typedef struct {
     PyObject *localsplus[1];
 } CompatFrame;
 
-enum { COMPAT_OWNER_GENERATOR = 1, COMPAT_OWNER_CSTACK = 3, COMPAT_EVENTS_MASK = 0xff };
+enum { COMPAT_OWNER_GENERATOR = 1, COMPAT_OWNER_CSTACK = 3, COMPAT_EVENTS_MASK = 0xff, COMPAT_CALLS_TO_DO = 1 << 2 };
 
 static inline CompatFrame *compat_view(Frame *frame) { return (CompatFrame *)(void *)frame; }
 
@@ -96,6 +96,12 @@ static inline uint64_t
 compat_monitoring_version(PyThreadState *tstate)
 {
     return tstate->eval_breaker & ~(uintptr_t)COMPAT_EVENTS_MASK;
+}
+
+static inline bool
+compat_has_request(PyThreadState *tstate)
+{
+    return (tstate->eval_breaker & COMPAT_CALLS_TO_DO) != 0;
 }
 
 static inline void

@@ -234,37 +234,40 @@ run_loop(PyCodeObject *code, Executor *ex)
 {
     PyThreadState *tstate = PyThreadState_GET();
     Frame *frame = compat_current_frame(tstate);
+    CallbackState saved;                // lies about where the stack ends
     if (frame == NULL || compat_frame_code(frame) != code || !compat_frame_is_saved(frame)
         || ex->next_version != NULL || ex->good_epoch != jit.epoch
         || ex->good_version != compat_monitoring_version(tstate) || *jit.evaluator != NULL
         || ex->globals != compat_frame_globals(frame) || ex->builtins != compat_frame_builtins(frame)
         || tstate->py_recursion_remaining <= RECURSION_RESERVE || native_last.thread != tstate->id
-        || (uintptr_t)__builtin_frame_address(0) < native_last.floor || compat_frame_has_object(frame)
+        || (uintptr_t)&saved < native_last.floor || compat_frame_has_object(frame)
         || policy_judges(ex)) {
         return false;
     }
-    CallbackState saved;
     Activation act;
     act.verdict = NULL;
     compat_leave_callback(tstate, &saved);
     uint64_t switches = switches_count(tstate);
-    Py_INCREF(ex);
     run_code(&act, tstate, frame, ex);
     Executor *left = act.executor;
     Exit *exit = &left->exits[act.exit];
-    if (act.exit < EXIT_RETURNED && exit->restore != NULL && exit->restore->is_plain && !jit.watches_exits
+    if (act.exit < EXIT_RETURNED && exit->restore != NULL && exit->restore->is_plain
         && exit->count + 1 < exit->retry) {
         restore_plain(exit->restore, left, &act);
         exit->count++;
         left->tally.left++;
         jit.stats.exits++;
-        ex->inside--;
+        if (switches_count(tstate) != switches || ex->switched > 0) {
+            note_switched_run(ex, tstate, switches);
+        }
+        ex->inside--;                   // until now nobody has freed it
     }
     else {
+        Py_INCREF(ex);
         leave_tree(&act, ex, false);
+        note_switched_run(ex, tstate, switches);
+        Py_DECREF(ex);
     }
-    note_switched_run(ex, tstate, switches);
-    Py_DECREF(ex);
     executor_sweep();
     compat_reenter_callback(tstate, &saved);
     return true;

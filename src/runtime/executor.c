@@ -109,15 +109,16 @@ executor_lose_code(Executor *root)
 
 // --- out of service ---------------------------------------------------------------------------
 
-// The reference of jit.executors goes over to the graveyard. (Setting a slice may need memory.)
+// The reference of jit.executors goes over to the graveyard. (Setting a slice may need memory.) Many are retired
+// at once from the end on, so it is looked for from there.
 static void
 bury(Executor *ex)
 {
-    Py_ssize_t i = 0;
-    while (i < n_live() && live(i) != ex) {
-        i++;
+    Py_ssize_t i = n_live() - 1;
+    while (i >= 0 && live(i) != ex) {
+        i--;
     }
-    if (i == n_live()) {
+    if (i < 0) {
         return;
     }
     assert(grave.count < grave.room);
@@ -129,22 +130,17 @@ bury(Executor *ex)
     Py_SET_SIZE(jit.executors, n_live() - 1);
 }
 
-// Exits that were linked to `ex` go to their stubs again.
+// The exit that was linked to `ex` goes to its stub again. (Only side traces are linked to, but for other versions
+// of a loop, and only from their own tree.)
 static void
-unlink_exits_to(Executor *ex)
+unlink_exit_to(Executor *ex)
 {
-    if (!ex->is_side || ex->root->retired) {
-        return;                 // only side traces are linked to, and only from their own tree
-    }
-    for (Py_ssize_t i = 0; i < n_live(); i++) {
-        Executor *parent = live(i);
-        for (uint32_t n = 0; parent->root == ex->root && n < parent->n_exits; n++) {
-            if (parent->exits[n].side == ex) {
-                emit_unlink(parent, n);
-                parent->exits[n].side = NULL;
-                Py_DECREF(ex);
-            }
-        }
+    Executor *parent = ex->parent;
+    ex->parent = NULL;
+    if (parent != NULL && !ex->root->retired && parent->exits[ex->parent_exit].side == ex) {
+        emit_unlink(parent, ex->parent_exit);
+        parent->exits[ex->parent_exit].side = NULL;
+        Py_DECREF(ex);
     }
 }
 
@@ -157,11 +153,11 @@ executor_invalidate(Executor *ex)
         return;
     }
     ex->invalid = 1;
-    jit.epoch++;
+    ex->invalid_at = ++jit.epoch;
     jit.stats.invalidated++;
     grave.dirty = jit.to_sweep = true;
-    unlink_exits_to(ex);
-    for (Py_ssize_t i = 0; i < n_live(); i++) {
+    unlink_exit_to(ex);
+    for (Py_ssize_t i = 0; !ex->is_side && i < n_live(); i++) {     // only roots are jumped to
         if (live(i)->jumps_to == ex) {
             executor_invalidate(live(i));
         }
@@ -183,13 +179,13 @@ executor_exit_is_unchecked(const Executor *ex, const Exit *exit)
     return ex->unchecked;
 }
 
-// The first live executor that cannot be in service without `ex`.
+// A live executor that cannot be in service without `ex`.
 static Executor *
 dependent_on(const Executor *ex)
 {
-    for (Py_ssize_t i = 0; i < n_live(); i++) {
+    for (Py_ssize_t i = n_live() - 1; !ex->is_side && i >= 0; i--) {     // only roots are jumped to
         Executor *other = live(i);
-        if (other != ex && (other->jumps_to == ex || (!ex->is_side && other->root == ex))) {
+        if (other != ex && (other->jumps_to == ex || other->root == ex)) {
             return other;
         }
     }
@@ -214,16 +210,19 @@ executor_retire(Executor *ex)
     Py_INCREF(ex);
     grave.depth++;
     ex->retired = 1;
-    ex->invalid = 1;
     jit.changes++;
     jit.epoch++;
+    if (!ex->invalid) {
+        ex->invalid = 1;
+        ex->invalid_at = jit.epoch;
+    }
     assume_forget(ex);
     if (!ex->is_side) {
         hook_uninstall_root(ex);
         Py_XINCREF(ex->code);   // its side table knows us no longer, so it may not die before us
     }
     bury(ex);
-    unlink_exits_to(ex);
+    unlink_exit_to(ex);
     Executor *other;
     while ((other = dependent_on(ex)) != NULL) {
         executor_retire(other);
@@ -352,10 +351,10 @@ executor_sweep_now(void)
     while (grave.dirty) {
         grave.dirty = false;
         for (Py_ssize_t i = n_live() - 1; i >= 0; i--) {
-            if (i < n_live() && (live(i)->invalid || live(i)->root->retired)) {
+            i = i < n_live() ? i : n_live() - 1;        // retiring one may take others out of the list
+            if (i >= 0 && (live(i)->invalid || live(i)->root->retired)) {
                 executor_retire(live(i));
-                grave.dirty = true;     // the list has changed: once more
-                break;
+                grave.dirty = true;     // once more
             }
         }
     }

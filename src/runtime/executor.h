@@ -83,6 +83,9 @@ struct Executor {
     bool of_several;                    // there is one, or was: `wanted` is filled
     Wanted *wanted;                     // by which versions are told apart (PyMem)
     uint32_t n_wanted;
+    Executor *parent;                   // side: the one it grew at, exit parent_exit (borrowed, while in service)
+    uint32_t parent_exit;
+    uint64_t invalid_at;                // jit.epoch when it became invalid
     Executor *jumps_to;                 // side: the root it ends in, or NULL (strong)
     uint64_t good_epoch, good_version;  // root: for which executor_look_again() has said yes
     PyCodeObject **codes;               // root: what runs in its tree, each once (kept by `keep`)

@@ -284,7 +284,7 @@ static inline PyObject *
 on_jump(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_t nargs)
 {
     // The usual event of a loop that has a trace ends here.
-    const Anchor *anchor = nargs == 3 && jit.recorder == NULL && jit.enabled ? anchor_last_at(args[0], args[2]) : NULL;
+    const Anchor *anchor = nargs == 3 && jit.recorder == NULL ? anchor_last_at(args[0], args[2]) : NULL;
     if (anchor != NULL && anchor->newest != NULL && !anchor->blacklisted && !anchor->resting
         && run_loop((PyCodeObject *)args[0], anchor->newest)) {
         Py_RETURN_NONE;

@@ -48,6 +48,7 @@ static struct {
     size_t n_facts;
     size_t n_unused;            // at most this many of them have no dependents (once noted)
     unsigned epoch;             // number of the recording
+    uint64_t forgotten;         // no fact has a dependent that became invalid until then (jit.epoch)
     bool noted_broken;          // a fact noted in this one has broken already
     Fact **noted;
     size_t n_noted, noted_room;
@@ -526,7 +527,7 @@ assume_begin(void)
 int
 assume_commit(Executor *ex)
 {
-    if (known.noted_broken || !known.armed) {
+    if (known.noted_broken || !known.armed || ex->invalid) {
         return -1;
     }
     for (size_t i = 0; i < known.n_noted; i++) {
@@ -535,8 +536,7 @@ assume_commit(Executor *ex)
             size_t room = fact->room * 2 + 2;
             Executor **dependents = PyMem_Realloc(fact->dependents, room * sizeof *dependents);
             if (dependents == NULL) {
-                assume_forget(ex);
-                return -1;
+                return -1;              // retiring it forgets the others
             }
             fact->dependents = dependents;
             fact->room = room;
@@ -546,21 +546,26 @@ assume_commit(Executor *ex)
     return 0;
 }
 
+// All that are invalid by now are taken out at once, so that retiring many costs one walk over what is known.
 void
 assume_forget(Executor *ex)
 {
+    assert(ex->invalid);
+    if (ex->invalid_at <= known.forgotten) {
+        return;
+    }
+    known.forgotten = jit.epoch;
     for (size_t i = 0; i < BUCKETS; i++) {
         for (Subject *subject = known.buckets[i]; subject != NULL; subject = subject->next) {
             for (Fact *fact = subject->facts; fact != NULL; fact = fact->next) {
-                for (size_t k = 0; k < fact->n_dependents;) {
-                    if (fact->dependents[k] == ex) {
-                        fact->dependents[k] = fact->dependents[--fact->n_dependents];
-                        known.n_unused += fact->n_dependents == 0;
-                    }
-                    else {
-                        k++;
+                size_t before = fact->n_dependents, kept = 0;
+                for (size_t k = 0; k < before; k++) {
+                    if (!fact->dependents[k]->invalid) {
+                        fact->dependents[kept++] = fact->dependents[k];
                     }
                 }
+                fact->n_dependents = kept;
+                known.n_unused += before > 0 && kept == 0;
             }
         }
     }

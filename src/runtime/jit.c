@@ -307,6 +307,8 @@ install_executor(Recorder *r, Executor *ex)
     emit_link(r->parent, r->parent_exit, ex);
     r->parent->root->n_sides++;
     r->parent->exits[r->parent_exit].side = (Executor *)Py_NewRef((PyObject *)ex);
+    ex->parent = r->parent;
+    ex->parent_exit = r->parent_exit;
     return 0;
 }
 

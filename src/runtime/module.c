@@ -8,6 +8,7 @@
 #include "emit.h"
 #include "executor_life.h"
 #include "hook.h"
+#include "restore.h"
 #include "testhooks.h"
 
 #include <stddef.h>
@@ -94,6 +95,9 @@ mod_set_param(PyObject *Py_UNUSED(module), PyObject *args)
     *param_at(info) = number;
     jit.keep_text = jit.params.text != 0;
     jit.watches_exits = jit.params.gc_exits != 0 || coverage_is_on;
+    for (Py_ssize_t i = 0; jit.watches_exits && i < PyList_GET_SIZE(jit.executors); i++) {
+        restore_none_is_plain((Executor *)PyList_GET_ITEM(jit.executors, i));
+    }
     Py_RETURN_NONE;
 }
 

@@ -15,6 +15,7 @@
 // when the trace is installed. Snapshots stay: side traces begin with them.
 #include "restore.h"
 #include "helpers.h"
+#include "jit.h"
 
 // --- steps ------------------------------------------------------------------------------------
 
@@ -407,12 +408,22 @@ restore_make(Executor *ex, uint32_t n)
     scratch.header.n_steps = (uint16_t)(n_steps - m->n_drops);
     scratch.header.n_drops = m->n_drops;
     scratch.header.n_frames = snap->n_frames;
-    scratch.header.is_plain = is_plain(&scratch.header);
+    scratch.header.is_plain = !jit.watches_exits && is_plain(&scratch.header);
     scratch.header.frames = &ex->frames[snap->first_frame];
     scratch.header.drop_ip = snap->drop_ip;
     size_t size = offsetof(Restore, steps) + n_steps * sizeof(RestoreStep);
     exit->restore = PyMem_RawMalloc(size);
     return exit->restore == NULL ? &scratch.header : memcpy(exit->restore, &scratch, size);
+}
+
+void
+restore_none_is_plain(Executor *ex)
+{
+    for (uint32_t n = 0; n < ex->n_exits; n++) {
+        if (ex->exits[n].restore != NULL) {
+            ex->exits[n].restore->is_plain = false;
+        }
+    }
 }
 
 void
@@ -480,7 +491,7 @@ static inline PyObject *
 new_number(const RestoreStep *step, uint64_t bits)
 {
     // Small ints are there already, one behind the other.
-    if (step->action == MAKE_INT && bits < (uint64_t)compat_small_ints.n) {
+    if (bits < compat_small_ints.n && step->action == MAKE_INT) {
         return (PyObject *)(compat_small_ints.first + bits);
     }
     return need_number(step, bits);
@@ -524,6 +535,24 @@ cut_frames(PyThreadState *tstate, Frame *last)
     }
 }
 
+static inline void
+do_plain(const Activation *act, const Konst *konsts, const RestoreStep *step)
+{
+    uint64_t a = read_place(act, konsts, step->a);
+    PyObject *o = (PyObject *)(uintptr_t)a;
+    switch (step->action) {
+        case SLOT_SET:
+            compat_frame_slots(act->frame)[step->to] = step->how == HOLD_TAKE ? o : Py_NewRef(o);
+            break;
+        case SLOT_SET_NULL:
+            compat_frame_slots(act->frame)[step->to] = NULL;
+            break;
+        default:
+            o = (PyObject *)(uintptr_t)read_place(act, konsts, step->to);
+            store(step, o, (int64_t)a, (int64_t)read_place(act, konsts, step->b));
+    }
+}
+
 void
 restore_plain(const Restore *program, const Executor *ex, Activation *act)
 {
@@ -544,19 +573,9 @@ restore_plain(const Restore *program, const Executor *ex, Activation *act)
             *slot_of(frame, &step[i]) = numbers[i];
         }
     }
-    for (const RestoreStep *end = step + program->n_steps; (step += n) < end; n = 1) {
-        uint64_t a = read_place(act, ex->konsts, step->a);
-        PyObject *o = (PyObject *)(uintptr_t)a;
-        if (step->action == SLOT_SET) {
-            compat_frame_slots(frame)[step->to] = step->how == HOLD_TAKE ? o : Py_NewRef(o);
-        }
-        else if (step->action == SLOT_SET_NULL) {
-            compat_frame_slots(frame)[step->to] = NULL;
-        }
-        else {
-            o = (PyObject *)(uintptr_t)read_place(act, ex->konsts, step->to);
-            store(step, o, (int64_t)a, (int64_t)read_place(act, ex->konsts, step->b));
-        }
+    const RestoreStep *end = step + program->n_steps;
+    for (step += n; step < end; step++) {
+        do_plain(act, ex->konsts, step);
     }
 }
 

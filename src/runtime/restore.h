@@ -94,6 +94,7 @@ restore_of(Executor *ex, uint32_t n)
     return program != NULL ? program : restore_make(ex, n);
 }
 void restore_free(Executor *ex);
+void restore_none_is_plain(Executor *ex);       // from now on (jit.watches_exits)
 
 // A program without inlined frames, packs or drops, each of whose numbers goes to one slot, and behind which nothing
 // is to be done but going on: that is how most loops end.
