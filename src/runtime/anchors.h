@@ -32,6 +32,7 @@ typedef struct CodeInfo {
     bool resting;               // some anchor of it rests
     uint8_t vain;               // times it was heard in vain
     uint64_t heard_at;          // the last sample that nominated it
+    uint64_t heard_since;       // of the sample that events were switched on at
     uint64_t checked;           // monitoring version for which nobody else watches everything
     uint8_t *names_stored;      // made when first asked for (record_names.c)
     uint32_t used, size;        // loops; size is 0 or a power of two
