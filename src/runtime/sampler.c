@@ -216,7 +216,7 @@ go_on(void)
 static int
 resume(void *generation)
 {
-    if ((uintptr_t)generation != sampler.generation || !sampler.resume) {
+    if ((uintptr_t)generation != sampler.generation || !sampler.resume || sampler.alone > 0) {
         return 0;
     }
     bool over = compat_current_frame(PyThreadState_GET()) == sampler.resume_in;
