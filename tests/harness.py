@@ -25,6 +25,7 @@ MODES: dict[str, dict[str, str]] = {
     "second": {"SAMPLE": "0", "THRESHOLD": "2", "CALL_THRESHOLD": "2", "SIDE_THRESHOLD": "2"},
     "tenth": {"SAMPLE": "0", "THRESHOLD": "10", "CALL_THRESHOLD": "8", "SIDE_THRESHOLD": "3"},
     "counting": {"SAMPLE": "0"},
+    "sampled": {"SAMPLE": "2", "THRESHOLD": "2", "CALL_THRESHOLD": "2", "SIDE_THRESHOLD": "1"},
     "default": {},
 }
 DEFAULT_MODES = "first,second,counting,default"

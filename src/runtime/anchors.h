@@ -28,6 +28,7 @@ typedef struct CodeInfo {
     bool resting;               // some anchor of it rests
     uint8_t vain;               // times it was heard in vain
     uint64_t heard_at;          // the last sample that nominated it
+    uint64_t heard_since;       // of the sample that events were switched on at
     uint64_t checked;           // monitoring version for which nobody else watches everything
     uint8_t switches;           // times that the C stack was switched in it, as far as that counts (switches.c)
     uint8_t *names_stored;      // made when first asked for (record_names.c)

@@ -519,6 +519,20 @@ wants_sampler(void)
     return jit.params.sample == 2 || (jit.params.sample == 1 && jit.params.threshold >= DEFAULT_threshold);
 }
 
+// There are no more samples.
+static void
+count_instead(void)
+{
+    PyObject *exc = PyErr_GetRaisedException();
+    nominate_forget_all();
+    nominate_switch(false);
+    if (hook.installed && still_ours()) {
+        set_events(EVENT(JUMP) | EVENT(PY_START));
+    }
+    PyErr_Clear();
+    PyErr_SetRaisedException(exc);
+}
+
 int
 hook_enable(void)
 {
@@ -543,7 +557,7 @@ hook_enable(void)
     }
     hook.installed = true;
     policy_begin();
-    nominate_switch(wants_sampler() && sampler_start(nominate_sample));
+    nominate_switch(wants_sampler() && sampler_start(nominate_sample, count_instead));
     // Those were for the check only, if there is a sampler.
     if (nominate_is_on() && set_events(0) < 0) {
         hook_disable();

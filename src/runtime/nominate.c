@@ -8,8 +8,8 @@
 // twice within a short time is *heard*: its code object gets local events. From there on counters decide
 // (hook.c), so what is compiled first is what turns most often, not what a sample happened to meet.
 //
-// Code that was heard in vain (nothing of it was compiled in time, or what was compiled does not pay) loses
-// its events, and needs twice as many samples the next time.
+// Code that was heard in vain (it is cold, or hot for long and nothing of it was compiled, or what was compiled does
+// not pay) loses its events, and needs twice as many samples the next time.
 #include "nominate.h"
 #include "hook.h"
 #include "policy.h"
@@ -20,9 +20,11 @@ enum {
     MAX_SCANS = 4,              // code objects read for their loops in one sample
     CREDITS = 512,              // places remembered; a power of two
     WANTED = 2,                 // credits that nominate
-    MAX_VAIN = 8,               // WANTED is doubled that often at most
+    MAX_VAIN = 8,               // WANTED is doubled that often at most ...
+    MAX_VAIN_HOT = 10,          // ... and for code that was heard for so long
     FRESH = 100,                // samples within which credits count together
-    PATIENCE = 8,               // samples that code is heard without a trace
+    PATIENCE = 8,               // samples that cold code is heard without a trace
+    MAX_HEARD = 64,             // samples that hot code is
     NO_LOOP = -1,
 };
 
@@ -36,6 +38,7 @@ static struct {
 // A place that samples met: a loop head, or NO_LOOP for the function's start. `code` is compared only.
 typedef struct {
     const PyCodeObject *code;
+    uint32_t version;           // of `code`
     int head;
     uint32_t count;
     uint64_t last;
@@ -43,8 +46,9 @@ typedef struct {
 
 static Credit credits[CREDITS];
 
-// The loop around an instruction, as found before. `code` is compared only.
-static struct { const PyCodeObject *code; int at, head; } scanned[CREDITS];
+// The loop around an instruction, as found before. `code` is compared only, with its version: where a code object
+// was, there may be another one now.
+static struct { const PyCodeObject *code; uint32_t version; int at, head; } scanned[CREDITS];
 
 bool
 nominate_is_on(void)
@@ -83,12 +87,13 @@ static bool
 loop_around(PyCodeObject *code, int at, int *scans, int *head)
 {
     size_t i = slot_of(code, at);
-    if (scanned[i].code != code || scanned[i].at != at) {
+    if (scanned[i].code != code || scanned[i].version != code->co_version || scanned[i].at != at) {
         if (++*scans > MAX_SCANS) {
             return false;
         }
         scanned[i].head = scan_for_loop(code, at);
         scanned[i].code = code;
+        scanned[i].version = code->co_version;
         scanned[i].at = at;
     }
     *head = scanned[i].head;
@@ -142,7 +147,7 @@ set_heard(CodeInfo *info, uint8_t heard)
 static void
 heard_in_vain(CodeInfo *info)
 {
-    info->vain += info->vain < MAX_VAIN;
+    info->vain += info->vain < (all.now - info->heard_since < MAX_HEARD ? MAX_VAIN : MAX_VAIN_HOT);
     set_heard(info, 0);
 }
 
@@ -182,8 +187,8 @@ static void
 credit(PyCodeObject *code, int head)
 {
     Credit *c = &credits[slot_of(code, head)];
-    if (c->code != code || c->head != head || all.now - c->last > FRESH) {
-        *c = (Credit){code, head, 0, all.now};
+    if (c->code != code || c->version != code->co_version || c->head != head || all.now - c->last > FRESH) {
+        *c = (Credit){code, code->co_version, head, 0, all.now};
     }
     c->count += c->last != all.now || c->count == 0;
     c->last = all.now;
@@ -197,6 +202,7 @@ credit(PyCodeObject *code, int head)
     c->count = 0;
     anchor_give_chance(info, head);
     info->heard_at = all.now;
+    info->heard_since = info->heard ? info->heard_since : all.now;
     set_heard(info, info->heard | (head == NO_LOOP ? HEAR_STARTS : HEAR_LOOPS));
 }
 
@@ -226,7 +232,8 @@ sweep(uint64_t patience)
 {
     for (size_t i = all.n_heard; i-- > 0;) {
         CodeInfo *info = all.heard[i];
-        if (all.now - info->heard_at < patience || hook_is_recording(info->code)) {
+        bool in_time = all.now - info->heard_at < patience && all.now - info->heard_since < MAX_HEARD;
+        if ((in_time && patience > 0) || hook_is_recording(info->code)) {
             continue;
         }
         uint8_t wanted = anchor_events_wanted(info);

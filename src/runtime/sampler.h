@@ -9,8 +9,11 @@
 // `late`: the interpreter was in C code when it was asked, so where it is now says nothing.
 typedef void (*SampleFunction)(uint64_t n, bool late);
 
+// Sampling was to go on after a pause, and cannot: no thread can be made any more.
+typedef void (*SampleLostFunction)(void);
+
 // Start sampling in this process. false, without an exception: no thread can be made here.
-bool sampler_start(SampleFunction take);
+bool sampler_start(SampleFunction take, SampleLostFunction lost);
 void sampler_stop(void);
 bool sampler_is_running(void);
 // The process is about to fork, or to do something that only a process of one thread may do; and has done so.
