@@ -80,7 +80,7 @@ policy_sample(void)
 enum {
     ENTER = 400,                // instructions: the event, and the way in
     LEAVE = 250,                // the way out
-    LEAVE_FRAME = 600,          // each inlined frame is made, and finished by an evaluator of its own
+    LEAVE_FRAME = 1000,         // each inlined frame is made, and finished by an evaluator of its own
     LEAVE_VALUE = 12,           // a slot to be written, an object to be made
     C_CALL = 15,                // around a call from a stencil
     BYTES = 4,                  // of machine code to one instruction
@@ -153,7 +153,13 @@ policy_price(Executor *ex, const Assignment *a, const Trace *t, uint32_t interp,
 
 // --- whether entering pays ----------------------------------------------------------------------
 
-enum { JUDGED = 64, AGAIN = 16, MOST_TURNS = 1000, RESUME = 450 };
+enum {
+    JUDGED = 64,                // entries that are summed up
+    AGAIN = 16,                 // times as many entries pass before the next
+    MOST_TURNS = 1000,          // iterations that one entry counts for, at most
+    RESUME = 450,               // instructions that the interpreter needs to resume a generator for C code
+    OVERHEAD_NS = 60,           // of the time between the two looks at the clock: not in the trace
+};
 
 uint64_t
 policy_first_judged(void)
@@ -171,8 +177,8 @@ void
 policy_left(Verdict *verdict, const Executor *ex, const Exit *exit, bool growing)
 {
     const Executor *root = ex->root;
-    int64_t turns = 0, ns = (int64_t)(now_ns() - verdict->since);
-    if (root->loops && root->turn_cost > 0) {
+    int64_t turns = 0, ns = (int64_t)(now_ns() - verdict->since) - OVERHEAD_NS;
+    if (root->loops && root->turn_cost > 0 && ns > 0) {
         turns = ns * PER_NS / root->turn_cost;
         turns = turns > MOST_TURNS ? MOST_TURNS : turns;
     }
