@@ -78,41 +78,68 @@ policy_sample(void)
 // --- prices -------------------------------------------------------------------------------------
 
 enum {
-    ENTER = 400,                // instructions: the event, and the way in
+    ENTER = 400,                // instructions: the event, and the way in (tests/cost counts them)
     LEAVE = 250,                // the way out
     LEAVE_FRAME = 1000,         // each inlined frame is made, and finished by an evaluator of its own
     LEAVE_VALUE = 12,           // a slot to be written, an object to be made
-    C_CALL = 15,                // around a call from a stencil
-    BYTES = 4,                  // of machine code to one instruction
+    MOST_CALLED = 60,           // of a C function that a stencil calls: the interpreter calls it, too
+    CAUTION = 75,               // percent of the interpreter's instructions that count: builds differ
+    OTHER_BYTECODE = 40,
     PER_NS = 5,                 // instructions in a nanosecond
+};
+
+// What tools/costs.py has counted.
+enum {
+#define COST(name, instructions) BYTECODE_##name = instructions,
+#include "costs_bytecodes.def"
+#undef COST
+};
+
+static const uint16_t uop_costs[UOP_COUNT] = {
+#define COST(name, instructions) [UOP_##name] = instructions,
+#include "costs_uops.def"
+#undef COST
+};
+
+// The form that each bytecode has most of the time when it is hot, and of several the cheapest.
+static const uint16_t bytecode_costs[BC_COUNT] = {
+    [BC_NOP] = BYTECODE_NOP, [BC_RESUME] = BYTECODE_RESUME_CHECK, [BC_POP_TOP] = BYTECODE_POP_TOP,
+    [BC_PUSH_NULL] = BYTECODE_PUSH_NULL, [BC_COPY] = BYTECODE_COPY, [BC_SWAP] = BYTECODE_SWAP,
+    [BC_END_FOR] = BYTECODE_END_FOR, [BC_LOAD_FAST] = BYTECODE_LOAD_FAST,
+    [BC_LOAD_FAST_CHECK] = BYTECODE_LOAD_FAST, [BC_LOAD_FAST_LOAD_FAST] = BYTECODE_LOAD_FAST_LOAD_FAST,
+    [BC_STORE_FAST] = BYTECODE_STORE_FAST, [BC_STORE_FAST_STORE_FAST] = BYTECODE_STORE_FAST_STORE_FAST,
+    [BC_STORE_FAST_LOAD_FAST] = BYTECODE_STORE_FAST_LOAD_FAST, [BC_LOAD_CONST] = BYTECODE_LOAD_CONST,
+    [BC_LOAD_GLOBAL] = BYTECODE_LOAD_GLOBAL_MODULE, [BC_LOAD_DEREF] = BYTECODE_LOAD_DEREF,
+    [BC_STORE_DEREF] = BYTECODE_STORE_DEREF, [BC_LOAD_ATTR] = BYTECODE_LOAD_ATTR_INSTANCE_VALUE,
+    [BC_STORE_ATTR] = BYTECODE_STORE_ATTR_INSTANCE_VALUE, [BC_LOAD_SUPER_ATTR] = BYTECODE_LOAD_SUPER_ATTR_METHOD,
+    [BC_BINARY_OP] = BYTECODE_BINARY_OP_ADD_FLOAT, [BC_UNARY_NOT] = BYTECODE_UNARY_NOT,
+    [BC_TO_BOOL] = BYTECODE_TO_BOOL_BOOL, [BC_COMPARE_OP] = BYTECODE_COMPARE_OP_INT, [BC_IS_OP] = BYTECODE_IS_OP,
+    [BC_CONTAINS_OP] = BYTECODE_CONTAINS_OP_DICT, [BC_BINARY_SUBSCR] = BYTECODE_BINARY_SUBSCR_LIST_INT,
+    [BC_STORE_SUBSCR] = BYTECODE_STORE_SUBSCR_LIST_INT, [BC_POP_JUMP_IF_TRUE] = BYTECODE_POP_JUMP_IF_FALSE,
+    [BC_POP_JUMP_IF_FALSE] = BYTECODE_POP_JUMP_IF_FALSE, [BC_POP_JUMP_IF_NONE] = BYTECODE_POP_JUMP_IF_NONE,
+    [BC_POP_JUMP_IF_NOT_NONE] = BYTECODE_POP_JUMP_IF_NONE, [BC_JUMP_FORWARD] = BYTECODE_JUMP_FORWARD,
+    [BC_JUMP_BACKWARD] = BYTECODE_JUMP_BACKWARD, [BC_FOR_ITER] = BYTECODE_FOR_ITER_LIST,
+    [BC_UNPACK_SEQUENCE] = BYTECODE_UNPACK_SEQUENCE_TWO_TUPLE, [BC_CALL] = BYTECODE_CALL_PY_EXACT_ARGS,
+    [BC_CALL_KW] = BYTECODE_CALL_PY_EXACT_ARGS, [BC_RETURN_VALUE] = BYTECODE_RETURN_VALUE,
+    [BC_RETURN_CONST] = BYTECODE_RETURN_CONST, [BC_YIELD_VALUE] = BYTECODE_YIELD_VALUE,
 };
 
 uint32_t
 policy_interpreter_cost(Bytecode op)
 {
-    switch (op) {
-        case BC_LOAD_FAST: case BC_STORE_FAST: case BC_LOAD_CONST: case BC_POP_TOP: case BC_NOP: case BC_COPY:
-        case BC_SWAP: case BC_PUSH_NULL: case BC_JUMP_FORWARD: case BC_END_FOR:
-            return 7;
-        case BC_LOAD_FAST_LOAD_FAST: case BC_STORE_FAST_LOAD_FAST: case BC_STORE_FAST_STORE_FAST:
-        case BC_POP_JUMP_IF_FALSE: case BC_POP_JUMP_IF_TRUE: case BC_POP_JUMP_IF_NONE:
-        case BC_POP_JUMP_IF_NOT_NONE: case BC_JUMP_BACKWARD: case BC_RESUME: case BC_LOAD_GLOBAL:
-            return 11;
-        case BC_CALL: case BC_CALL_KW: case BC_RETURN_VALUE: case BC_RETURN_CONST: case BC_CALL_FUNCTION_EX:
-            return 55;
-        case BC_BINARY_OP: case BC_BINARY_SUBSCR: case BC_STORE_SUBSCR: case BC_STORE_ATTR: case BC_LOAD_ATTR:
-        case BC_COMPARE_OP: case BC_FOR_ITER:
-            return 28;
-        default:
-            return 18;
-    }
+    uint32_t counted = bytecode_costs[op] != 0 ? bytecode_costs[op] : OTHER_BYTECODE;
+    return counted * CAUTION / 100;
 }
 
 static int32_t
 cost_of(const Placed *p, const Trace *t)
 {
-    int32_t cost = (int32_t)(stencils[p->stencil].hot_size / BYTES);
-    return cost + (p->ref != NO_REF && (uop_table[t->ins[p->ref].op].flags & CALLS) ? C_CALL : 0);
+    if (p->ref == NO_REF) {
+        return 1;                       // a move
+    }
+    const UopInfo *info = &uop_table[t->ins[p->ref].op];
+    int32_t cost = uop_costs[t->ins[p->ref].op];
+    return (info->flags & CALLS) && cost > MOST_CALLED ? MOST_CALLED : cost;
 }
 
 static int32_t
