@@ -78,12 +78,13 @@ policy_sample(void)
 // --- prices -------------------------------------------------------------------------------------
 
 enum {
-    ENTER = 400,                // instructions: the event, and the way in (tests/cost counts them)
-    LEAVE = 250,                // the way out
-    LEAVE_FRAME = 1000,         // each inlined frame is made, and finished by an evaluator of its own
+    ENTER = 300,                // instructions: the event, and the way in (tests/cost counts them)
+    LEAVE = 200,                // the way out
+    LEAVE_FRAME = 500,          // each inlined frame is made, and finished by an evaluator of its own
     LEAVE_VALUE = 12,           // a slot to be written, an object to be made
     MOST_CALLED = 60,           // of a C function that a stencil calls: the interpreter calls it, too
-    CAUTION = 75,               // percent of the interpreter's instructions that count: builds differ
+    INTERPRETED = 130,          // percent: an instruction of the interpreter's takes longer than one of a trace's, for
+                                // there is an indirect jump to every few
     OTHER_BYTECODE = 40,
     PER_NS = 5,                 // instructions in a nanosecond
 };
@@ -128,7 +129,7 @@ uint32_t
 policy_interpreter_cost(Bytecode op)
 {
     uint32_t counted = bytecode_costs[op] != 0 ? bytecode_costs[op] : OTHER_BYTECODE;
-    return counted * CAUTION / 100;
+    return counted * INTERPRETED / 100;
 }
 
 static int32_t
