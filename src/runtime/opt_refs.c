@@ -31,6 +31,18 @@ is_decref_of(const Ins *ins, Ref ref)
         && ins->in[0] == ref;
 }
 
+// Does `ins` give up a reference that may be the one that keeps `ref` alive? Two refs can be one object, as after
+// `a = b` in a parent trace, so any other ref counts, but for boxes, which are made here.
+static bool
+may_drop_alias(const Trace *t, const Ins *ins, Ref ref)
+{
+    if (ins->op != UOP_DECREF_SIMPLE && ins->op != UOP_DECREF_SHARED && ins->op != UOP_DECREF_FLOAT) {
+        return false;
+    }
+    Ref other = ins->in[0];
+    return other != ref && !ref_is_const(other) && t->ins[other].op != UOP_BOX_INT && t->ins[other].op != UOP_BOX_FLOAT;
+}
+
 // `ref`, and the packs that it was moved into.
 enum { MAX_PACKED = 16 };
 typedef struct { Ref refs[MAX_PACKED]; int n; } Packed;
@@ -85,7 +97,7 @@ find_match(const Trace *t, Ref incref)
         if (is_decref_of(ins, ref)) {
             return i;
         }
-        if (may_release(ins) || exit_makes(t, ins, &packed)) {
+        if (may_release(ins) || may_drop_alias(t, ins, ref) || exit_makes(t, ins, &packed)) {
             return NO_REF;              // a pack that is made takes the reference over
         }
         for (int k = 0; k < uop_table[ins->op].n_inputs; k++) {
