@@ -234,6 +234,18 @@ executor_retire(Executor *ex)
     }
 }
 
+void
+executor_retire_together(Executor *const *roots, size_t n)
+{
+    grave.depth++;
+    for (size_t i = 0; i < n; i++) {
+        executor_retire(roots[i]);
+    }
+    if (--grave.depth == 0) {
+        reap();
+    }
+}
+
 // --- freeing ----------------------------------------------------------------------------------
 
 static bool
@@ -362,6 +374,7 @@ executor_sweep_now(void)
     // they age the others too. An eighth bounds what is installed, whatever is made.
     if (grave.made > 128 + n_live() / 8) {
         grave.made = 0;
+        orphans_retire();
         executor_grow_old();
     }
     reap();

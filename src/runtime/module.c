@@ -148,7 +148,7 @@ start_code_memory(void)
 
 // In gc.callbacks: (phase, info).
 static PyObject *
-after_collection(PyObject *Py_UNUSED(self), PyObject *args)
+around_collection(PyObject *Py_UNUSED(self), PyObject *args)
 {
     const char *phase;
     PyObject *info;
@@ -156,14 +156,18 @@ after_collection(PyObject *Py_UNUSED(self), PyObject *args)
         return NULL;
     }
     PyObject *generation = PyDict_GetItemString(info, "generation");
-    if (strcmp(phase, "stop") == 0 && generation != NULL && PyLong_Check(generation)
-        && PyLong_AsLong(generation) == 2) {
-        executor_grow_old();
+    if (generation != NULL && PyLong_Check(generation) && PyLong_AsLong(generation) == 2) {
+        if (strcmp(phase, "stop") == 0) {
+            executor_grow_old();
+        }
+        else {
+            orphans_retire();           // what they have kept this collection may free
+        }
     }
     Py_RETURN_NONE;
 }
 
-static PyMethodDef after_collection_def = {"jitpatch", after_collection, METH_VARARGS, NULL};
+static PyMethodDef around_collection_def = {"jitpatch", around_collection, METH_VARARGS, NULL};
 
 // Puts our callback into gc.callbacks, or takes it out.
 static int
@@ -174,7 +178,7 @@ listen_to_collections(bool listen)
     PyObject *list = gc == NULL ? NULL : PyObject_GetAttrString(gc, "callbacks");
     Py_XDECREF(gc);
     if (list == NULL || (callback == NULL
-                         && (callback = PyCFunction_New(&after_collection_def, NULL)) == NULL)) {
+                         && (callback = PyCFunction_New(&around_collection_def, NULL)) == NULL)) {
         Py_XDECREF(list);
         return -1;
     }
