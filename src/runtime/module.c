@@ -313,7 +313,7 @@ mod_stats(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
     }
     CodememStats memory;
     codemem_stats(&memory);
-    if (put_number(counters, "code_memory", memory.used) < 0
+    if (put_number(counters, "code_memory", memory.used) < 0 || put_number(counters, "memory", jit.bytes) < 0
         || put_number(counters, "executors", (uint64_t)executor_count_live()) < 0) {
         goto error;
     }
@@ -339,7 +339,8 @@ error:
 static PyObject *
 mod_stat_texts(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
 {
-    PyObject *texts = Py_BuildValue("{ssssssss}", "code_memory", "bytes of code memory in use",
+    PyObject *texts = Py_BuildValue("{ssssssssss}", "code_memory", "bytes of code memory in use",
+                                    "memory", "bytes kept in all: code, exits, facts, books",
                                     "executors", "traces installed now",
                                     "returned", "times a function returned from it to its caller",
                                     "inside", "times it has been entered and runs now");
