@@ -425,8 +425,8 @@ executor_look_again(PyThreadState *tstate, Executor *root)
 //
 // A trace keeps the objects that its code names, and so may keep the module alive that its own
 // code object belongs to: a cycle through the code object's side table, which the garbage
-// collector cannot see. What is not used any more is therefore given up after a few full
-// collections. (A loop that gets hot again is compiled again, which is cheap.)
+// collector cannot see. Where nothing else holds that module, orphans.c finds out; what is not used any more is
+// given up after a few full collections, too. (A loop that gets hot again is compiled again, which is cheap.)
 
 // Trees of use: entered since the last time, or somebody is inside, or reached from such a tree.
 static void
