@@ -33,6 +33,7 @@ resize(CodeInfo *info, uint32_t size)
         }
     }
     anchor_last.code = NULL;
+    jit.bytes += (size - info->size) * sizeof(Anchor);
     PyMem_Free(info->anchors);
     *info = bigger;
     return true;
@@ -69,6 +70,7 @@ info_make(PyCodeObject *code)
         PyMem_Free(info);
         return NULL;
     }
+    jit.bytes += sizeof *info;
     return info;
 }
 
@@ -130,6 +132,7 @@ anchors_free(void *extra)
         free_traces(&info->anchors[i]);
     }
     nominate_forget(info);
+    jit.bytes -= sizeof *info + info->size * sizeof(Anchor);
     PyMem_Free(info->anchors);
     PyMem_Free(info->names_stored);
     PyMem_Free(info);
@@ -249,6 +252,9 @@ abort_text(AbortReason reason)
     return texts[reason];
 }
 
+// Places told apart in the log: a program that makes its code has no end of them. The rest is counted by reason.
+enum { MAX_LOGGED = 2000 };
+
 void
 hook_log_abort(PyCodeObject *code, int line, AbortReason reason, const char *what)
 {
@@ -261,8 +267,13 @@ hook_log_abort(PyCodeObject *code, int line, AbortReason reason, const char *wha
     PyObject *old = NULL, *new = NULL;
     PyObject *text = what[0] == '\0' ? PyUnicode_FromString(abort_text(reason))
                                      : PyUnicode_FromFormat("%s: %s", abort_text(reason), what);
-    PyObject *key = text == NULL ? NULL : Py_BuildValue("(OiN)", code->co_filename, line, text);
-    if (key != NULL && PyDict_GetItemRef(jit.abort_log, key, &old) >= 0) {
+    PyObject *key = text == NULL ? NULL : Py_BuildValue("(OiO)", code->co_filename, line, text);
+    int found = key == NULL ? -1 : PyDict_GetItemRef(jit.abort_log, key, &old);
+    if (found == 0 && PyDict_GET_SIZE(jit.abort_log) >= MAX_LOGGED) {
+        Py_SETREF(key, Py_BuildValue("(siO)", "<other places>", 0, text));
+        found = key == NULL ? -1 : PyDict_GetItemRef(jit.abort_log, key, &old);
+    }
+    if (found >= 0) {
         new = PyLong_FromLongLong(old == NULL ? 1 : PyLong_AsLongLong(old) + 1);
         if (new != NULL) {
             PyDict_SetItem(jit.abort_log, key, new);
@@ -271,6 +282,7 @@ hook_log_abort(PyCodeObject *code, int line, AbortReason reason, const char *wha
     Py_XDECREF(new);
     Py_XDECREF(old);
     Py_XDECREF(key);
+    Py_XDECREF(text);
     PyErr_Clear();
     PyErr_SetRaisedException(exc);
 }

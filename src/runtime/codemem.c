@@ -259,6 +259,12 @@ codemem_alloc(size_t size)
     return block ? block + memory.code.serial * 13 % lines * LINE : NULL;
 }
 
+size_t
+codemem_whole(size_t size)
+{
+    return round_up(size, memory.code.unit);
+}
+
 void
 codemem_free(uint8_t *block, size_t size)
 {

@@ -20,6 +20,7 @@ void codemem_reach_nothing(int on);                 // for tests: as if all targ
 // A block of `size` bytes at its final address, or NULL when the limit is reached. Write it
 // through codemem_begin_write/codemem_end_write only.
 uint8_t *codemem_alloc(size_t size);
+size_t codemem_whole(size_t size);                  // that it takes, with what is left of its last page
 int codemem_begin_write(uint8_t *at, size_t size);  // pages become writable, not executable
 int codemem_end_write(uint8_t *at, size_t size);    // published: executable, instruction cache clean
 void codemem_free(uint8_t *block, size_t size);

@@ -26,6 +26,8 @@ static struct {
     bool dirty;                 // some live executor was invalidated
     int depth;                  // of nested executor_retire() calls
     Py_ssize_t made;            // executors since the others last grew older
+    bool code_is_full;          // there was no code memory for one more
+    size_t shed_at;             // jit.bytes from which on old ones are retired; 0: what the option says
     Tally tally;                // of those that were freed
 } grave;
 
@@ -65,13 +67,28 @@ executor_new(void)
         return NULL;
     }
     ex->root = ex;
+    executor_charge(ex, sizeof *ex);
     jit.to_sweep = true;                // it makes the others older
     if (PyList_Append(jit.executors, (PyObject *)ex) < 0) {
+        jit.bytes -= ex->bytes;
         Py_DECREF(ex);
         return NULL;
     }
     grave.made++;
     return ex;
+}
+
+void
+executor_charge(Executor *ex, size_t bytes)
+{
+    ex->bytes += bytes;
+    jit.bytes += ex->retired ? 0 : bytes;
+}
+
+void
+executor_code_is_full(void)
+{
+    grave.code_is_full = jit.to_sweep = true;
 }
 
 Py_ssize_t
@@ -123,6 +140,7 @@ bury(Executor *ex)
     }
     assert(grave.count < grave.room);
     grave.items[grave.count++] = ex;
+    jit.bytes -= ex->bytes;
     jit.to_sweep = true;
     for (; i + 1 < n_live(); i++) {
         PyList_SET_ITEM(jit.executors, i, live(i + 1));
@@ -230,6 +248,18 @@ executor_retire(Executor *ex)
     grave.depth--;
     Py_DECREF(ex);
     if (grave.depth == 0) {
+        reap();
+    }
+}
+
+void
+executor_retire_together(Executor *const *roots, size_t n)
+{
+    grave.depth++;
+    for (size_t i = 0; i < n; i++) {
+        executor_retire(roots[i]);
+    }
+    if (--grave.depth == 0) {
         reap();
     }
 }
@@ -345,6 +375,8 @@ reap(void)
     running = false;
 }
 
+static void make_room(void);
+
 void
 executor_sweep_now(void)
 {
@@ -362,8 +394,10 @@ executor_sweep_now(void)
     // they age the others too. An eighth bounds what is installed, whatever is made.
     if (grave.made > 128 + n_live() / 8) {
         grave.made = 0;
+        orphans_retire();
         executor_grow_old();
     }
+    make_room();
     reap();
     record_drop_leftovers();
     jit.to_sweep = grave.dirty || grave.count > 0;
@@ -391,8 +425,8 @@ executor_look_again(PyThreadState *tstate, Executor *root)
 //
 // A trace keeps the objects that its code names, and so may keep the module alive that its own
 // code object belongs to: a cycle through the code object's side table, which the garbage
-// collector cannot see. What is not used any more is therefore given up after a few full
-// collections. (A loop that gets hot again is compiled again, which is cheap.)
+// collector cannot see. Where nothing else holds that module, orphans.c finds out; what is not used any more is
+// given up after a few full collections, too. (A loop that gets hot again is compiled again, which is cheap.)
 
 // Trees of use: entered since the last time, or somebody is inside, or reached from such a tree.
 static void
@@ -412,22 +446,85 @@ mark_used(void)
     }
 }
 
+static void
+make_older(void)
+{
+    mark_used();
+    for (Py_ssize_t i = 0; i < n_live(); i++) {
+        Executor *ex = live(i);
+        ex->age = ex->mark || ex->is_side ? 0 : (uint8_t)(ex->age + (ex->age < UINT8_MAX));
+    }
+}
+
 void
 executor_grow_old(void)
 {
     if (jit.params.max_age == 0) {
         return;
     }
-    mark_used();
-    for (Py_ssize_t i = 0; i < n_live(); i++) {
-        Executor *ex = live(i);
-        ex->age = ex->mark || ex->is_side ? 0 : (uint8_t)(ex->age + (ex->age < UINT8_MAX));
-    }
+    make_older();
     for (Py_ssize_t i = n_live() - 1; i >= 0; i--) {
         // Retiring one may take others out of the list.
         if (i < n_live() && live(i)->age >= jit.params.max_age) {
             executor_retire(live(i));
         }
+    }
+}
+
+// --- the limit --------------------------------------------------------------------------------
+
+// All roots that nobody is inside of, those that were of no use for longest first, then by when they were made.
+// Owned; NULL without an exception if memory is out.
+static Executor **
+roots_by_age(size_t *count)
+{
+    Executor **roots = PyMem_Malloc(((size_t)n_live() + 1) * sizeof *roots);
+    int oldest = 0;
+    for (Py_ssize_t i = 0; i < n_live(); i++) {
+        oldest = live(i)->age > oldest ? live(i)->age : oldest;
+    }
+    *count = 0;
+    for (int age = oldest; roots != NULL && age >= 0; age--) {
+        for (Py_ssize_t i = 0; i < n_live(); i++) {
+            if (live(i)->age == age && !live(i)->is_side && live(i)->inside == 0) {
+                roots[(*count)++] = (Executor *)Py_NewRef(live(i));
+            }
+        }
+    }
+    return roots;
+}
+
+// Retire trees, old ones first, until no more than `most` bytes are kept.
+static void
+shed(size_t most)
+{
+    make_older();
+    size_t count;
+    Executor **roots = roots_by_age(&count);
+    grave.depth++;
+    for (size_t i = 0; roots != NULL && i < count && jit.bytes > most; i++) {
+        executor_retire(roots[i]);
+    }
+    grave.depth--;
+    for (size_t i = 0; roots != NULL && i < count; i++) {
+        Py_DECREF(roots[i]);
+    }
+    PyMem_Free(roots);
+}
+
+// The limit may be below what cannot be retired (books of code that lives, trees in use): then the next time is when
+// a good deal more is kept, not at every sweep.
+static void
+make_room(void)
+{
+    size_t limit = (size_t)jit.params.memory_limit << 20;
+    if (grave.code_is_full) {
+        grave.code_is_full = false;
+        shed(jit.bytes / 4 * 3);
+    }
+    if (jit.bytes > (grave.shed_at > limit ? grave.shed_at : limit)) {
+        shed(limit / 4 * 3);
+        grave.shed_at = jit.bytes + limit / 8;
     }
 }
 

@@ -96,6 +96,7 @@ struct Executor {
     uint8_t *loop_entry;                // address for JUMP, or NULL
     uint32_t code_size;
     void **links;                       // [exit]: where its stub goes on (emit_link)
+    size_t bytes;                       // of all that is kept for it (executor_charge)
     void *arrays;                       // one block (PyMem_Malloc) that holds these:
     uint32_t n_ins, n_konsts, n_snaps, n_entries, n_frames, n_exits, n_locs, n_entry_locs, n_params,
         n_phis, n_jump;

@@ -18,6 +18,10 @@ void executor_invalidate(Executor *ex);
 void executor_retire_all(void);
 // A full garbage collection has ended: retire traces that have been of no use for long.
 void executor_grow_old(void);
+// Retire these, which somebody else holds; what nobody is inside of is freed when all are out of service.
+void executor_retire_together(Executor *const *roots, size_t n);
+// orphans.c: retire the trees whose code nobody can call any more. May run Python code.
+void orphans_retire(void);
 // invalidate.c: the watchers, for as long as the JIT is enabled. -1 with an exception.
 int invalidate_enable(void);
 void invalidate_disable(void);

@@ -129,6 +129,7 @@ static void
 free_fact(Fact *fact)
 {
     known.n_facts--;
+    jit.bytes -= sizeof *fact + fact->room * sizeof *fact->dependents;
     Py_XDECREF(fact->key);
     PyMem_Free(fact->dependents);
     PyMem_Free(fact);
@@ -143,6 +144,7 @@ free_subject(Subject *subject)
         free_fact(fact);
     }
     known.n_functions -= subject->about == ABOUT_FUNCTION;
+    jit.bytes -= sizeof *subject;
     Py_XDECREF(subject->death);
     PyMem_Free(subject);
 }
@@ -355,6 +357,7 @@ need_subject(PyObject *object, About about)
     if (subject == NULL) {
         return NULL;
     }
+    jit.bytes += sizeof *subject;
     subject->about = about;
     known.n_functions += about == ABOUT_FUNCTION;
     if (!start_watching(subject, object)) {
@@ -387,6 +390,7 @@ need_fact(Subject *subject, PyObject *key, Py_hash_t hash, bool of_life)
     fact->hash = hash;
     fact->of_life = of_life;
     known.n_facts++;
+    jit.bytes += sizeof *fact;
     fact->next = subject->facts;
     subject->facts = fact;
     subject->key_filter |= key == NULL ? ~(uint64_t)0 : 1ull << (hash & 63);
@@ -538,6 +542,7 @@ assume_commit(Executor *ex)
             if (dependents == NULL) {
                 return -1;              // retiring it forgets the others
             }
+            jit.bytes += (room - fact->room) * sizeof *dependents;
             fact->dependents = dependents;
             fact->room = room;
         }

@@ -1,5 +1,6 @@
 // jit.c - from a finished recording to an installed executor: the main line of the run time.
 #include "record.h"
+#include "codemem.h"
 #include "coverage.h"
 #include "emit.h"
 #include "policy.h"
@@ -151,6 +152,7 @@ copy_trace(Executor *ex, const Trace *t, const Assignment *a, Recorder *r)
     for (size_t i = 0; i < Py_ARRAY_LENGTH(arrays); i++) {
         size += (arrays[i].size + 7) & ~(size_t)7;
     }
+    executor_charge(ex, size);
     char *at = ex->arrays = PyMem_Malloc(size);
     if (at == NULL) {
         ex->n_exits = ex->n_frames = ex->n_ins = 0;     // it is retired all the same
@@ -383,6 +385,12 @@ compile_trace(Recorder *r, const Executor *target, uint16_t loop_snap)
                 ex->origin->optimise_ns = optimised - start;
             }
             reason = (AbortReason)emit_trace(final, assignment, target, ex);
+            if (reason == ABORT_NONE) {
+                executor_charge(ex, codemem_whole(ex->code_size) + ex->n_exits * sizeof *ex->links);
+            }
+            if (reason == ABORT_EMIT_MEMORY) {
+                executor_code_is_full();
+            }
             if (reason == ABORT_NONE && dumps("code")) {
                 dump_code(r, assignment, ex, final);
             }

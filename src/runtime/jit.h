@@ -35,6 +35,7 @@ typedef struct Jit {
     PyObject *abort_log;                // dict (filename, line, reason) -> count
     int code_extra;                     // index of our per-code data (hook.c)
     uint64_t changes;                   // counts traces that came into service or went out of it
+    size_t bytes;                       // of all that is kept: executors in service and their code, facts, books
     bool to_sweep;                      // executor_sweep() has work to do
     uint64_t epoch;                     // grows whenever it may have changed which trees may be entered
     bool watches_exits;                 // each exit is to be looked at (coverage, option gc_exits)
@@ -173,6 +174,9 @@ void assume_forget(Executor *ex);                       // executor dies
 // A new executor, all zero but for root = itself and the list jit.executors, which holds it until
 // it is retired. NULL with an exception. A side trace sets root to its tree's.
 Executor *executor_new(void);
+// So many bytes more are kept for it, as long as it is in service.
+void executor_charge(Executor *ex, size_t bytes);
+void executor_code_is_full(void);       // the next sweep makes room
 void executor_retire(Executor *ex);     // never enter again, unlink, drop when nobody is inside
 // May this tree be entered? It is valid, and no tool watches what runs in it. Three words tell whether the last
 // answer still holds: what else there is to know changes one of them. (Global events change the monitoring

@@ -148,7 +148,7 @@ start_code_memory(void)
 
 // In gc.callbacks: (phase, info).
 static PyObject *
-after_collection(PyObject *Py_UNUSED(self), PyObject *args)
+around_collection(PyObject *Py_UNUSED(self), PyObject *args)
 {
     const char *phase;
     PyObject *info;
@@ -156,14 +156,18 @@ after_collection(PyObject *Py_UNUSED(self), PyObject *args)
         return NULL;
     }
     PyObject *generation = PyDict_GetItemString(info, "generation");
-    if (strcmp(phase, "stop") == 0 && generation != NULL && PyLong_Check(generation)
-        && PyLong_AsLong(generation) == 2) {
-        executor_grow_old();
+    if (generation != NULL && PyLong_Check(generation) && PyLong_AsLong(generation) == 2) {
+        if (strcmp(phase, "stop") == 0) {
+            executor_grow_old();
+        }
+        else {
+            orphans_retire();           // what they have kept this collection may free
+        }
     }
     Py_RETURN_NONE;
 }
 
-static PyMethodDef after_collection_def = {"jitpatch", after_collection, METH_VARARGS, NULL};
+static PyMethodDef around_collection_def = {"jitpatch", around_collection, METH_VARARGS, NULL};
 
 // Puts our callback into gc.callbacks, or takes it out.
 static int
@@ -174,7 +178,7 @@ listen_to_collections(bool listen)
     PyObject *list = gc == NULL ? NULL : PyObject_GetAttrString(gc, "callbacks");
     Py_XDECREF(gc);
     if (list == NULL || (callback == NULL
-                         && (callback = PyCFunction_New(&after_collection_def, NULL)) == NULL)) {
+                         && (callback = PyCFunction_New(&around_collection_def, NULL)) == NULL)) {
         Py_XDECREF(list);
         return -1;
     }
@@ -309,7 +313,7 @@ mod_stats(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
     }
     CodememStats memory;
     codemem_stats(&memory);
-    if (put_number(counters, "code_memory", memory.used) < 0
+    if (put_number(counters, "code_memory", memory.used) < 0 || put_number(counters, "memory", jit.bytes) < 0
         || put_number(counters, "executors", (uint64_t)executor_count_live()) < 0) {
         goto error;
     }
@@ -335,7 +339,8 @@ error:
 static PyObject *
 mod_stat_texts(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
 {
-    PyObject *texts = Py_BuildValue("{ssssssss}", "code_memory", "bytes of code memory in use",
+    PyObject *texts = Py_BuildValue("{ssssssssss}", "code_memory", "bytes of code memory in use",
+                                    "memory", "bytes kept in all: code, exits, facts, books",
                                     "executors", "traces installed now",
                                     "returned", "times a function returned from it to its caller",
                                     "inside", "times it has been entered and runs now");

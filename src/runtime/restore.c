@@ -413,7 +413,11 @@ restore_make(Executor *ex, uint32_t n)
     scratch.header.drop_ip = snap->drop_ip;
     size_t size = offsetof(Restore, steps) + n_steps * sizeof(RestoreStep);
     exit->restore = PyMem_RawMalloc(size);
-    return exit->restore == NULL ? &scratch.header : memcpy(exit->restore, &scratch, size);
+    if (exit->restore == NULL) {
+        return &scratch.header;
+    }
+    executor_charge(ex, size);
+    return memcpy(exit->restore, &scratch, size);
 }
 
 void
