@@ -93,7 +93,14 @@ run_code(Activation *act, PyThreadState *tstate, Frame *frame, Executor *ex)
     jit.stats.entered++;
     compat_frame_set_depth(frame, -1);
     ex->inside++;
-    emit_enter(act, ex->machine_code);
+    if (act->verdict != NULL) {
+        policy_started(act->verdict);
+        emit_enter(act, ex->machine_code);
+        policy_stopped(act->verdict);
+    }
+    else {
+        emit_enter(act, ex->machine_code);
+    }
     if (compat_has_request(tstate)) {
         policy_in_code();
     }

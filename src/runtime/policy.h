@@ -25,7 +25,7 @@ void policy_price(Executor *ex, const Assignment *a, const Trace *t, uint32_t in
 // --- whether entering pays ----------------------------------------------------------------------
 // One entry that is being judged; the activation points at it.
 typedef struct Verdict {
-    uint64_t since;             // the entry, in ns
+    uint64_t ns;                // spent in compiled code
     int32_t gain;               // instructions spared, as the exit or the return says
     bool told;                  // it has said so
     bool growing;               // it was left where a side trace is going to grow
@@ -34,6 +34,9 @@ typedef struct Verdict {
 // Is the next entry of this root trace to be judged? Most are not: a compare.
 static inline bool policy_judges(const Executor *ex) { return ex->entered >= ex->judge_from; }
 void policy_entering(Verdict *verdict);
+// Right before compiled code is entered, and right after it was left.
+void policy_started(Verdict *verdict);
+void policy_stopped(Verdict *verdict);
 // Compiled code was left at this exit. growing: one that gets a side trace when it is hot.
 void policy_left(Verdict *verdict, const Executor *ex, const Exit *exit, bool growing);
 // Or the function has returned, at the end of this trace.
