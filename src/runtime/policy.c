@@ -184,8 +184,9 @@ policy_price(Executor *ex, const Assignment *a, const Trace *t, uint32_t interp,
 
 enum {
     JUDGED = 64,                // entries that are summed up
-    AGAIN = 16,                 // times as many entries pass before the next
-    MOST_TURNS = 1000,          // iterations that one entry counts for, at most
+    AGAIN = 4,                  // times as many entries pass before the next
+    MOST_TURNS = 2000,          // iterations that one entry counts for, at most
+    FEW_TIMES = 4,
     RESUME = 450,               // instructions that the interpreter needs to resume a generator for C code
     OVERHEAD_NS = 40,           // between two looks at the clock with nothing in between
 };
@@ -221,11 +222,11 @@ policy_left(Verdict *verdict, const Executor *ex, const Exit *exit, bool growing
     int64_t turns = 0, ns = (int64_t)verdict->ns - OVERHEAD_NS;
     if (root->loops && root->turn_cost > 0 && ns > 0) {
         turns = ns * PER_NS / root->turn_cost;
-        turns = turns > MOST_TURNS ? MOST_TURNS : turns;
     }
     verdict->told = true;
     verdict->growing = growing;
-    verdict->gain = (int32_t)(exit->gain + turns * root->turn_gain);
+    verdict->gain = exit->gain;
+    verdict->turns = turns > MOST_TURNS ? MOST_TURNS : (unsigned)turns;
 }
 
 void
@@ -235,12 +236,29 @@ policy_returned(Verdict *verdict, const Executor *ex)
     verdict->gain = ex->return_gain;
 }
 
+// What the further iterations of a group have spared. The time of an entry may have been spent in Python code that the
+// loop calls, a recursive call even; so none counts for more than FEW_TIMES the iterations of the shortest.
+static int64_t
+turns_gain(const Executor *ex)
+{
+    int64_t sum = 0, most = -1;
+    for (int k = 0; k < (int)Py_ARRAY_LENGTH(ex->turns); k++) {
+        if (ex->turns[k] != 0) {
+            int64_t turns = ((int64_t)1 << k) - 1;
+            most = most < 0 ? (turns + 1) * FEW_TIMES - 1 : most;
+            sum += ex->turns[k] * (turns < most ? turns : most);
+        }
+    }
+    return sum * ex->turn_gain;
+}
+
 static void
 decide(Executor *ex)
 {
-    bool pays = ex->score >= 0;
+    bool pays = ex->score + turns_gain(ex) >= 0;
     ex->judged = 0;
     ex->score = 0;
+    memset(ex->turns, 0, sizeof ex->turns);
     ex->judge_from = pays ? ex->entered * AGAIN : ex->entered;
     if (!pays && ex->code != NULL) {
         hook_leave_alone(ex->code, ex->anchor, ABORT_DOES_NOT_PAY);
@@ -253,6 +271,11 @@ policy_judge(Executor *ex, const Verdict *verdict, bool resumed)
     if (!verdict->told || verdict->growing) {
         return;
     }
+    int k = 0;
+    while ((verdict->turns + 1) >> (k + 1) != 0) {
+        k++;
+    }
+    ex->turns[k]++;
     ex->score += verdict->gain - (resumed ? ENTER - RESUME : ENTER);
     if (++ex->judged >= JUDGED) {
         decide(ex);

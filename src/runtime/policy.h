@@ -26,7 +26,8 @@ void policy_price(Executor *ex, const Assignment *a, const Trace *t, uint32_t in
 // One entry that is being judged; the activation points at it.
 typedef struct Verdict {
     uint64_t ns;                // spent in compiled code
-    int32_t gain;               // instructions spared, as the exit or the return says
+    int32_t gain;               // instructions spared in one iteration, as the exit or the return says
+    unsigned turns;             // further iterations, told from the time
     bool told;                  // it has said so
     bool growing;               // it was left where a side trace is going to grow
 } Verdict;
