@@ -87,20 +87,20 @@ def test_programs_that_stay():
     assert resident < free
 
 
-def test_a_dropped_module_goes_with_its_traces_at_the_next_collection():
-    with jitpatch.enabled(threshold=2, call_threshold=2, max_age=0):
-        space = {"__name__": "dropped"}
-        exec(PROGRAM.format(k=1), space)
-        exec("main()\n" * 5, space)     # (a loop of ours would be compiled with what it calls, and live on)
-        point = weakref.ref(space["Point"])
-        assert [ex for ex in jitpatch.executors(space["work"])]
-        gc.collect()
-        assert point() is not None and jitpatch.executors(space["work"])
-        before = jitpatch.stats().executors
-        del space
-        gc.collect()
-        assert point() is None
-        assert jitpatch.stats().executors < before
+def test_a_dropped_module_goes_with_its_traces_at_the_next_collection(jit):  # noqa: F811
+    jitpatch.enable(threshold=2, call_threshold=2, max_age=0)
+    space = {"__name__": "dropped"}
+    exec(PROGRAM.format(k=1), space)
+    exec("main()\n" * 5, space)     # (a loop of ours would be compiled with what it calls, and live on)
+    point = weakref.ref(space["Point"])
+    assert [ex for ex in jitpatch.executors(space["work"])]
+    gc.collect()
+    assert point() is not None and jitpatch.executors(space["work"])
+    before = jitpatch.stats().executors
+    del space
+    gc.collect()
+    assert point() is None
+    assert jitpatch.stats().executors < before
 
 
 HELD = {
@@ -112,31 +112,31 @@ HELD = {
 
 
 @pytest.mark.parametrize("what", HELD)
-def test_a_module_that_can_be_reached_keeps_its_traces(what):
-    with jitpatch.enabled(threshold=2, call_threshold=2, max_age=0):
-        space = {"__name__": "held"}
-        exec(PROGRAM.format(k=1), space)
-        exec("main()\n" * 5, space)     # (a loop of ours would be compiled with what it calls, and live on)
-        held, code, traces = HELD[what](space), space["work"].__code__, len(jitpatch.executors(space["work"]))
-        address = id(code)
-        del space, code
-        gc.collect()
-        left = [ex for ex in jitpatch.executors() if ex.code is not None and id(ex.code) == address]
-        assert held is not None and traces and len(left) == traces
+def test_a_module_that_can_be_reached_keeps_its_traces(jit, what):  # noqa: F811
+    jitpatch.enable(threshold=2, call_threshold=2, max_age=0)
+    space = {"__name__": "held"}
+    exec(PROGRAM.format(k=1), space)
+    exec("main()\n" * 5, space)     # (a loop of ours would be compiled with what it calls, and live on)
+    held, code, traces = HELD[what](space), space["work"].__code__, len(jitpatch.executors(space["work"]))
+    address = id(code)
+    del space, code
+    gc.collect()
+    left = [ex for ex in jitpatch.executors() if ex.code is not None and id(ex.code) == address]
+    assert held is not None and traces and len(left) == traces
 
 
-def test_a_suspended_generator_keeps_its_traces():
-    with jitpatch.enabled(threshold=2, call_threshold=2, max_age=0):
-        space = {"__name__": "waits"}
-        exec("def numbers(n):\n    for i in range(n):\n        yield i\n", space)
-        exec("assert sum(numbers(20)) == 190\n" * 5, space)
-        waits, traces = space["numbers"](30), len(jitpatch.executors(space["numbers"]))
-        next(waits)
-        code = id(space["numbers"].__code__)
-        del space
-        gc.collect()
-        assert traces and len([ex for ex in jitpatch.executors() if id(ex.code) == code]) == traces
-        assert sum(waits) == sum(range(1, 30))
+def test_a_suspended_generator_keeps_its_traces(jit):  # noqa: F811
+    jitpatch.enable(threshold=2, call_threshold=2, max_age=0)
+    space = {"__name__": "waits"}
+    exec("def numbers(n):\n    for i in range(n):\n        yield i\n", space)
+    exec("assert sum(numbers(20)) == 190\n" * 5, space)
+    waits, traces = space["numbers"](30), len(jitpatch.executors(space["numbers"]))
+    next(waits)
+    code = id(space["numbers"].__code__)
+    del space
+    gc.collect()
+    assert traces and len([ex for ex in jitpatch.executors() if id(ex.code) == code]) == traces
+    assert sum(waits) == sum(range(1, 30))
 
 
 def new_code():
