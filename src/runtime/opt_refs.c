@@ -31,12 +31,22 @@ is_decref_of(const Ins *ins, Ref ref)
         && ins->in[0] == ref;
 }
 
-// Does `ins` give up a reference that may be the one that keeps `ref` alive? Two refs can be one object, as after
-// `a = b` in a parent trace, so any other ref counts, but for boxes, which are made here.
+// Does what is done with the first input depend on how many references there are to it? If it is the only one,
+// the object is changed or emptied in place.
+static bool
+counts_first(int op)
+{
+    return op == UOP_STR_APPEND || op == UOP_JOIN_MOVING;
+}
+
+// Does `ins` give up a reference that may be the one that keeps `ref` alive, or ask whether there is another one
+// than that? Two refs can be one object, as after `a = b` in a parent trace, so any other ref counts, but for boxes,
+// which are made here.
 static bool
 may_drop_alias(const Trace *t, const Ins *ins, Ref ref)
 {
-    if (ins->op != UOP_DECREF_SIMPLE && ins->op != UOP_DECREF_SHARED && ins->op != UOP_DECREF_FLOAT) {
+    if (ins->op != UOP_DECREF_SIMPLE && ins->op != UOP_DECREF_SHARED && ins->op != UOP_DECREF_FLOAT
+        && !counts_first(ins->op)) {
         return false;
     }
     Ref other = ins->in[0];
@@ -63,7 +73,7 @@ is_among(const Packed *p, Ref ref)
 static bool
 counts_input(int op, int k)
 {
-    return op == UOP_ARG || is_pack(op) || (k == 0 && (op == UOP_STR_APPEND || op == UOP_JOIN_MOVING));
+    return op == UOP_ARG || is_pack(op) || (k == 0 && counts_first(op));
 }
 
 // Would leaving here make one of the packs?
