@@ -31,16 +31,47 @@ is_decref_of(const Ins *ins, Ref ref)
         && ins->in[0] == ref;
 }
 
-// Does `ins` give up a reference that may be the one that keeps `ref` alive? Two refs can be one object, as after
-// `a = b` in a parent trace, so any other ref counts, but for boxes, which are made here.
+// Does what is done with the first input depend on how many references there are to it? If it is the only one,
+// the object is changed or emptied in place.
 static bool
-may_drop_alias(const Trace *t, const Ins *ins, Ref ref)
+counts_first(int op)
 {
-    if (ins->op != UOP_DECREF_SIMPLE && ins->op != UOP_DECREF_SHARED && ins->op != UOP_DECREF_FLOAT) {
+    return op == UOP_STR_APPEND || op == UOP_JOIN_MOVING;
+}
+
+// By ref, how many references the instructions since an INCREF have made, less those they have given up.
+static struct { Ref since; uint16_t count; } made[MAX_INS];
+
+static void
+count_made(const Trace *t, Ref incref, Ref i)
+{
+    Ref ref = t->ins[i].op == UOP_INCREF ? t->ins[i].in[0] : i;
+    if (ref_is_const(ref) || (ref == i && !(uop_table[t->ins[i].op].flags & ALLOC))) {
+        return;
+    }
+    made[ref].count = made[ref].since == incref ? made[ref].count + 1 : 1;
+    made[ref].since = incref;
+}
+
+// Does `ins` give up a reference that may be the one that keeps `ref` alive, or ask whether there is another one
+// than that? Two refs can be one object, as after `a = b` in a parent trace, so any other ref counts, but for boxes,
+// which are made here, and references that are younger than `incref`: without those the object lived, too.
+static bool
+may_drop_alias(const Trace *t, const Ins *ins, Ref ref, Ref incref)
+{
+    if (ins->op != UOP_DECREF_SIMPLE && ins->op != UOP_DECREF_SHARED && ins->op != UOP_DECREF_FLOAT
+        && !counts_first(ins->op)) {
         return false;
     }
     Ref other = ins->in[0];
-    return other != ref && !ref_is_const(other) && t->ins[other].op != UOP_BOX_INT && t->ins[other].op != UOP_BOX_FLOAT;
+    if (other == ref || ref_is_const(other) || t->ins[other].op == UOP_BOX_INT || t->ins[other].op == UOP_BOX_FLOAT) {
+        return false;
+    }
+    if (made[other].since != incref || made[other].count == 0) {
+        return true;
+    }
+    made[other].count--;
+    return false;
 }
 
 // `ref`, and the packs that it was moved into.
@@ -63,7 +94,7 @@ is_among(const Packed *p, Ref ref)
 static bool
 counts_input(int op, int k)
 {
-    return op == UOP_ARG || is_pack(op) || (k == 0 && (op == UOP_STR_APPEND || op == UOP_JOIN_MOVING));
+    return op == UOP_ARG || is_pack(op) || (k == 0 && counts_first(op));
 }
 
 // Would leaving here make one of the packs?
@@ -97,7 +128,8 @@ find_match(const Trace *t, Ref incref)
         if (is_decref_of(ins, ref)) {
             return i;
         }
-        if (may_release(ins) || may_drop_alias(t, ins, ref) || exit_makes(t, ins, &packed)) {
+        count_made(t, incref, i);
+        if (may_release(ins) || may_drop_alias(t, ins, ref, incref) || exit_makes(t, ins, &packed)) {
             return NO_REF;              // a pack that is made takes the reference over
         }
         for (int k = 0; k < uop_table[ins->op].n_inputs; k++) {
@@ -151,6 +183,7 @@ opt_refs(Trace *t)
 {
     static Ref done_for[MAX_SNAPS];     // the INCREF for which a snapshot was last weakened
     memset(done_for, 0, sizeof(done_for));
+    memset(made, 0, t->n_ins * sizeof(made[0]));
     for (Ref ref = 1; ref < t->n_ins; ref++) {
         Ins *ins = &t->ins[ref];
         if ((ins->flags & INS_DEAD) || ins->op != UOP_INCREF) {

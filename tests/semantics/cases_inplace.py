@@ -60,6 +60,42 @@ def case_string_in_another_variable():
     print(s, both)
 
 
+def case_string_in_a_variable_that_the_loop_knows_and_a_branch_does_not():
+    """Where the branch is compiled for its own, `before` is known from the loop and `s` is in memory."""
+
+    def grow(least):
+        s, before, seen = "-", "", []
+        for i in range(HOT):
+            before = s
+            if i % 5 > least:
+                s += "abc"
+                before = "." + before
+                seen.append(before)
+                if len(s) > 60:
+                    s = "-"
+        return s, before, seen
+
+    for least in (5, 2, 3, 1, 2):
+        print(grow(least))
+
+
+def case_tuple_or_list_in_a_variable_that_the_loop_knows_and_a_branch_does_not():
+    def grow(least, start):
+        s, before, seen = start, start, []
+        for i in range(HOT):
+            before = s
+            if i % 5 > least:
+                s = s + before[:2]
+                before = start + before
+                seen.append(len(before))
+                if len(s) > 60:
+                    s = start
+        return s, before, seen
+
+    for least in (5, 2, 3, 1, 2):
+        print(grow(least, (1, 2, 3)), grow(least, [1, 2, 3]))
+
+
 def case_string_borrowed_from_a_container():
     items, table, pair = ["a", "b", "c"], {"k": "d"}, ("e" * 3, "f")
 

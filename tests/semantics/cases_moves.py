@@ -100,3 +100,39 @@ def case_one_unmade_object_in_two_variables():
     kept = [f(n) for n in (3, 40, 5, HOT) for f in (ints, floats, pairs)]
     fresh = [(2**30 + n, 0.5 + n) for n in range(50)]
     print(kept, sum(a for a, b in fresh))
+
+
+def case_two_names_of_one_object_that_each_get_another():
+    """When the branch is compiled, for its own, one name is known from the loop and the other is in memory."""
+
+    def longer(turns, least):
+        whole = raw = other = "-"
+        for i in range(turns):
+            line = lines[i]
+            raw = whole
+            if i % 5 > least:
+                whole = line + whole
+                other = line + other        # where the old string was, if it is gone
+                raw = line + raw
+                if raw != whole:
+                    print("differ", i, raw, whole)
+                if len(whole) > 60:
+                    whole = other = "-"
+        return raw, whole, other
+
+    def more(turns, least, start, step):
+        whole = raw = start
+        other = start * 3
+        for i in range(turns):
+            raw = whole
+            if i % 5 > least:
+                whole = whole + step
+                other = other + step
+                raw = raw + step
+                if raw != whole:
+                    print("differ", i, raw, whole)
+        return raw, whole, other
+
+    lines = [f"line {i}, " for i in range(HOT)]
+    for least in (5, 2, 3, 1, 2):
+        print(longer(HOT, least), more(HOT, least, 2**100, 1), more(HOT, least, 0.5, 1.5))

@@ -131,3 +131,33 @@ def test_a_list_extended_in_place_runs_no_unknown_code(jit):  # noqa: F811
     uops = "".join(ex.uops() for ex in jitpatch.executors(f))
     assert "CALL2" in uops and "GUARD_VALID" not in uops
     assert f(50) == [x for i in range(50) for x in (i, i, i)]
+
+
+class Thing:
+    def __init__(self):
+        self.name, self.step, self.total = "n" * 9, 3, 0
+
+    def scaled(self, x):
+        return x * self.step
+
+
+def test_references_within_another_ones_life_do_not_keep_it_counted(jit):  # noqa: F811
+    def f(n):
+        thing = Thing()
+        for i in range(n):
+            thing.total += thing.scaled(i) + 1
+        return thing.total
+
+    assert "INCREF" not in emitted(body(f, 100))
+
+
+def test_an_operand_made_meanwhile_does_not_keep_the_other_one_counted(jit):  # noqa: F811
+    def f(n):
+        thing = Thing()
+        text = ""
+        for i in range(n):
+            text = thing.name + (f"{i}" + "!")
+        return text
+
+    found = emitted(body(f, 100))
+    assert "INCREF" not in found and "DECREF_SIMPLE" in found
