@@ -53,7 +53,7 @@ EAGER = ON | {"JITPATCH_SAMPLE": "2", "JITPATCH_THRESHOLD": "2", "JITPATCH_CALL_
 
 
 def run(script, settings, flags=(), timeout=120.0):
-    return harness.run([*flags, "-c", PREAMBLE + textwrap.dedent(script)], settings, timeout)
+    return harness.run([*flags, "-P", "-c", PREAMBLE + textwrap.dedent(script)], settings, timeout)
 
 
 def on(script, flags=(), settings=ON):

@@ -60,7 +60,7 @@ jitpatch.enable(sample=0)
 
 
 def run(code):
-    done = harness.run(["-c", PROGRAM + textwrap.dedent(code)], {"JITPATCH": "0"}, timeout=120)
+    done = harness.run(["-P", "-c", PROGRAM + textwrap.dedent(code)], {"JITPATCH": "0"}, timeout=120)
     assert done.status == 0, done.stderr
     return [int(word) for word in done.stdout.split()]
 

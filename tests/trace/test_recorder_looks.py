@@ -15,7 +15,7 @@ CODE = "import jitpatch\ndef noisy(): print('runs')\nprint(jitpatch._jitpatch._l
 
 
 def looking(what):
-    return subprocess.run([sys.executable, "-c", CODE.format(what)], capture_output=True, text=True)
+    return subprocess.run([sys.executable, "-P", "-c", CODE.format(what)], capture_output=True, text=True)
 
 
 def test_c_code_may_run():

@@ -312,7 +312,7 @@ def test_pdb_stops_in_mid_run():
         stops(1000000)
         print(stops(50))
     """)
-    off, jit = (harness.run(["-c", script], settings, text="p i, total\nw\nc\n") for settings in (harness.OFF, ON))
+    off, jit = (harness.run(["-P", "-c", script], settings, text="p i, total\nw\nc\n") for settings in (harness.OFF, ON))
     assert off.status == 0 and "(Pdb) (48, 1128)" in off.stdout
     # At which line is another matter in 3.13.0 (docs/differences.md).
     places = (">", "->", "(Pdb)   <")
@@ -412,7 +412,7 @@ def test_sampling_with_nothing_to_compile_costs_next_to_nothing():
     never = ON | {"JITPATCH_SAMPLE": "2", "JITPATCH_THRESHOLD": "1000000000", "JITPATCH_CALL_THRESHOLD": "1000000000"}
     ratios = []
     for _ in range(3):
-        off, jit = (harness.run(["-c", script], settings, 60) for settings in (harness.OFF, never))
+        off, jit = (harness.run(["-P", "-c", script], settings, 60) for settings in (harness.OFF, never))
         assert (off.status, jit.status) == (0, 0), off.stderr + jit.stderr
         ratios.append(float(jit.stdout) / float(off.stdout))
     print("with the sampler", *(f"{ratio:.3f}" for ratio in ratios))

@@ -393,7 +393,7 @@ def test_without_a_thread_all_code_is_counted_from_the_start():
     """)
     # The package may lie where only root may read.
     script = "import jitpatch, jitpatch._jitpatch\n" + script
-    outcome = harness.run(["-c", script], harness.OFF)
+    outcome = harness.run(["-P", "-c", script], harness.OFF)
     if "a thread was made" in outcome.stdout:
         pytest.skip("the limit does not hold here")
     assert (outcome.stdout, outcome.stderr) == ("counted\n", "")
