@@ -264,7 +264,7 @@ def measure_here(name: str, rounds: int, repeat: int, only_own: bool) -> dict[st
     with tempfile.TemporaryDirectory() as folder:
         templates = None if only_own else backend.read_templates(Path(folder), _jitpatch._symbols())
     _jitpatch._keep_origins(True)
-    jitpatch.enable(text=0, max_age=0)
+    jitpatch.enable(text=0, max_age=0, sample=0)
     result = warm_up(run)
     executors = [executor for executor in jitpatch.executors() if executor.is_valid()]
     own = own_times(executors)

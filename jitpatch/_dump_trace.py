@@ -32,7 +32,8 @@ def run_and_collect(wanted: str, arguments: list[str], disassemble: bool) -> tup
         raise TableError(str(jitpatch.why_unavailable()))
     from jitpatch import _jitpatch
 
-    jitpatch.enable(**{**_options.given(_jitpatch), "text": 1})
+    # A short script is counted from its first iteration on: samples might miss what it compiles.
+    jitpatch.enable(**{"sample": 0, **_options.given(_jitpatch), "text": 1})
     with _stdout_to_stderr():
         status = _run(script, arguments)
     found = [(executor, _name(executor.code)) for executor in jitpatch.executors()]
