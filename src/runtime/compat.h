@@ -126,7 +126,6 @@ PyObject *compat_generator_of(Frame *frame);        // borrowed; a frame that is
 bool compat_generator_waits(PyObject *generator);
 // And no event waits, and the code's
 // instrumentation is up to date, so that RESUME would find nothing to do.
-bool compat_generator_is_new(PyObject *generator);      // it has not begun
 bool compat_generator_may_run(PyThreadState *tstate, PyObject *generator);
 // As the interpreter resumes a generator: its frame is current, the generator is running.
 void compat_generator_link(PyThreadState *tstate, PyObject *generator);

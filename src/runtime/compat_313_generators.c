@@ -47,12 +47,6 @@ compat_generator_waits(PyObject *generator)
 }
 
 bool
-compat_generator_is_new(PyObject *generator)
-{
-    return ((PyGenObject *)generator)->gi_frame_state == FRAME_CREATED;
-}
-
-bool
 compat_generator_may_run(PyThreadState *tstate, PyObject *generator)
 {
     Frame *frame = compat_generator_frame(generator);

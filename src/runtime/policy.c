@@ -12,7 +12,6 @@
 // Traces that do not pay are left alone until samples find their code hot again, ever more of them each time.
 #include "policy.h"
 #include "nominate.h"
-#include "stencil_table.h"
 
 #include <string.h>
 
@@ -145,9 +144,8 @@ cost_of(const Placed *p, const Trace *t)
 }
 
 static int32_t
-leaving_cost(const Executor *ex, const Snapshot *snap)
+leaving_cost(const Snapshot *snap)
 {
-    (void)ex;
     return LEAVE + LEAVE_FRAME * (snap->n_frames - 1) + LEAVE_VALUE * (int32_t)snap->count;
 }
 
@@ -159,7 +157,7 @@ policy_price(Executor *ex, const Assignment *a, const Trace *t, uint32_t interp,
     int32_t spared = 0, cost = 0, before_loop = 0;
     if (parent != NULL) {
         const Exit *from = &parent->exits[parent_exit];
-        spared = from->gain + leaving_cost(parent, &parent->snaps[from->snap]);
+        spared = from->gain + leaving_cost(&parent->snaps[from->snap]);
     }
     for (uint32_t i = 0; i < a->n_code; i++) {
         if (t->loop != NO_REF && i == a->loop_at) {
@@ -170,7 +168,7 @@ policy_price(Executor *ex, const Assignment *a, const Trace *t, uint32_t interp,
         if (a->code[i].exit != NO_EXIT) {
             Exit *exit = &ex->exits[a->code[i].exit];
             const Snapshot *snap = &ex->snaps[exit->snap];
-            exit->gain = spared + (int32_t)snap->interp - cost - leaving_cost(ex, snap);
+            exit->gain = spared + (int32_t)snap->interp - cost - leaving_cost(snap);
         }
     }
     ex->return_gain = spared + (int32_t)interp - cost;
