@@ -52,6 +52,8 @@ void policy_returned(Verdict *verdict, const Executor *ex);
 // A root trace that does not pay is left alone from now on. resumed: it was entered as the next value of a generator
 // that C code asked for, which costs the interpreter about as much.
 void policy_judge(Executor *ex, const Verdict *verdict, bool resumed);
+// Adds what was spared since the last judgement to the statistics.
+void policy_book(Executor *ex);
 // When entries of a new root trace are judged first.
 uint64_t policy_first_judged(void);
 
