@@ -98,6 +98,14 @@ compat_monitoring_version(PyThreadState *tstate)
     return tstate->eval_breaker & ~(uintptr_t)COMPAT_EVENTS_MASK;
 }
 
+static inline uint64_t compat_breaker(PyThreadState *tstate) { return tstate->eval_breaker; }
+
+static inline int
+compat_c_depth(PyThreadState *tstate)
+{
+    return Py_C_RECURSION_LIMIT - tstate->c_recursion_remaining;
+}
+
 static inline bool
 compat_has_request(PyThreadState *tstate)
 {

@@ -119,10 +119,10 @@ begin_verdict(Activation *act, Executor *ex, Verdict *verdict)
 }
 
 static void
-end_verdict(const Activation *act, Executor *ex, bool resumed)
+end_verdict(const Activation *act, Executor *ex, EntryWay way)
 {
     if (act->verdict != NULL) {
-        policy_judge(ex, act->verdict, resumed);
+        policy_judge(ex, act->verdict, way);
         Py_DECREF(ex);
     }
 }
@@ -170,7 +170,7 @@ run_to_yield(PyThreadState *tstate, Frame *frame, Executor *ex, Consumer *consum
     act.consumer = consumer;
     begin_verdict(&act, ex, &verdict);
     PyObject *value = run_resumed(&act, tstate, frame, ex, ended);
-    end_verdict(&act, ex, true);
+    end_verdict(&act, ex, ENTRY_BY_RESUMPTION);
     return value;
 }
 
@@ -216,7 +216,7 @@ run_fitting(PyThreadState *tstate, Frame *frame, Executor *ex, bool in_compiled)
     else {
         leave_tree(&act, ex, in_compiled);
     }
-    end_verdict(&act, ex, false);
+    end_verdict(&act, ex, ENTRY_BY_EVENT);
 }
 
 bool
@@ -232,6 +232,62 @@ run_executor(PyThreadState *tstate, Frame *frame, Executor *ex, bool in_compiled
     note_switched_run(ex, tstate, switches);
     Py_DECREF(ex);
     return true;
+}
+
+// What a called function has returned, as the interpreter finishes it where its trace was left.
+static PyObject *
+finish_called(Activation *act, Executor *ex)
+{
+    leave_tree(act, ex, false);
+    // (A recording that has begun there wants to see it return.)
+    PyObject *result = jit.recorder != NULL ? NULL : compat_returned(act->tstate, act->frame);
+    return result != NULL ? result : compat_finish_frame(act->tstate, act->frame, false);
+}
+
+// The same for an entry that is judged: from here on nothing is in a hurry.
+static PyObject *
+run_judged(Activation *act, PyThreadState *tstate, Frame *frame, Executor *ex)
+{
+    Verdict verdict;
+    Py_INCREF(ex);
+    begin_verdict(act, ex, &verdict);
+    run_code(act, tstate, frame, ex);
+    bool returned = act->exit == EXIT_RETURNED;
+    PyObject *result = act->returned;
+    if (returned) {
+        act->executor->tally.returned++;
+        ex->inside--;
+        policy_returned(&verdict, act->executor);
+        compat_pop_call(tstate, frame);
+    }
+    else {
+        leave_tree(act, ex, false);
+    }
+    end_verdict(act, ex, ENTRY_BY_CALL);
+    Py_DECREF(ex);
+    return returned ? result : compat_finish_frame(tstate, frame, false);
+}
+
+PyObject *
+run_called(PyThreadState *tstate, Frame *frame, Executor *ex)
+{
+    Activation act;
+    if (policy_judges(ex)) {
+        return run_judged(&act, tstate, frame, ex);
+    }
+    act.verdict = NULL;
+    run_code(&act, tstate, frame, ex);
+    if (act.exit != EXIT_RETURNED) {
+        Py_INCREF(ex);
+        PyObject *result = finish_called(&act, ex);
+        Py_DECREF(ex);
+        return result;
+    }
+    PyObject *result = act.returned;
+    act.executor->tally.returned++;
+    ex->inside--;                       // from here on it may be freed
+    compat_pop_call(tstate, frame);
+    return result;
 }
 
 // run_executor() for the callback of a loop, in the usual case all in one: there is one trace, nothing has changed

@@ -115,6 +115,7 @@ struct Executor {
     uint64_t judge_from;                // root: `entered` from which entries are judged (policy.c)
     int64_t score;                      // instructions spared by `judged` of them
     uint8_t judged;
+    bool pays;                          // so it was decided last
     uint8_t turns[11];                  // of these, entries with 2**k - 1 further iterations or more
     int32_t return_gain;                // instructions spared where its function returns
     int32_t turn_gain, turn_cost;       // of one more iteration: instructions spared, and taken (policy.c)

@@ -12,6 +12,7 @@
 // Traces that do not pay are left alone until samples find their code hot again, ever more of them each time.
 #include "policy.h"
 #include "nominate.h"
+#include "vectorcall.h"
 
 #include <string.h>
 
@@ -78,6 +79,7 @@ policy_sample(void)
 
 enum {
     ENTER = 300,                // instructions: the event, and the way in (tests/cost counts them)
+    ENTER_CALLED = 60,          // the same by the function's own vectorcall, less what a call costs anyway
     LEAVE = 200,                // the way out
     LEAVE_FRAME = 500,          // each inlined frame is made, and finished by an evaluator of its own
     LEAVE_VALUE = 12,           // a slot to be written, an object to be made
@@ -254,6 +256,7 @@ static void
 decide(Executor *ex)
 {
     bool pays = ex->score + turns_gain(ex) >= 0;
+    ex->pays = pays;
     ex->judged = 0;
     ex->score = 0;
     memset(ex->turns, 0, sizeof ex->turns);
@@ -263,8 +266,18 @@ decide(Executor *ex)
     }
 }
 
+// Until a function's trace was found to pay it is judged as if it were entered the cheap way already.
+static int32_t
+price_of_entry(const Executor *ex, EntryWay way)
+{
+    static const int32_t prices[ENTRY_WAYS] = {
+        [ENTRY_BY_EVENT] = ENTER, [ENTRY_BY_RESUMPTION] = ENTER - RESUME, [ENTRY_BY_CALL] = ENTER_CALLED};
+    bool cheap_soon = way == ENTRY_BY_EVENT && ex->is_function && !ex->pays && vectorcall_may_open(ex->code);
+    return prices[cheap_soon ? ENTRY_BY_CALL : way];
+}
+
 void
-policy_judge(Executor *ex, const Verdict *verdict, bool resumed)
+policy_judge(Executor *ex, const Verdict *verdict, EntryWay way)
 {
     if (!verdict->told || verdict->growing) {
         return;
@@ -274,8 +287,16 @@ policy_judge(Executor *ex, const Verdict *verdict, bool resumed)
         k++;
     }
     ex->turns[k]++;
-    ex->score += verdict->gain - (resumed ? ENTER - RESUME : ENTER);
+    ex->score += verdict->gain - price_of_entry(ex, way);
     if (++ex->judged >= JUDGED) {
         decide(ex);
     }
+}
+
+enum { COUNTED = 32 };          // entries before a door is opened where nothing is judged
+
+bool
+policy_wants_door(const Executor *ex)
+{
+    return nominate_is_on() ? ex->pays : ex->entered >= COUNTED;
 }

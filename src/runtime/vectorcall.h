@@ -1,0 +1,19 @@
+// vectorcall.h - doors: functions that are entered by their own vectorcall (vectorcall.c).
+#ifndef JITPATCH_VECTORCALL_H
+#define JITPATCH_VECTORCALL_H
+
+#include "anchors.h"
+
+// The function has started by an event, and its trace was run: it may get a door.
+void vectorcall_met(CodeInfo *info, PyObject *func);
+// Could functions of this code get one at all?
+bool vectorcall_may_open(PyCodeObject *code);
+// All doors of a code object are closed; all there are.
+void vectorcall_close_code(CodeInfo *info);
+void vectorcall_close_all(void);
+// The function watcher's word: its code, defaults or keyword defaults are about to change, or it dies.
+void vectorcall_function_changed(PyObject *func, bool dies);
+// Has the function a door? (For tests.)
+bool vectorcall_has_door(const PyObject *func);
+
+#endif
