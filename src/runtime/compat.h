@@ -98,9 +98,20 @@ void compat_pop_frame(PyThreadState *tstate, Frame *frame);
 // act->args[1..n] (moved). false, and nothing has happened: no room on the data stack, or cells to be
 // made first.
 bool compat_push_call(Activation *callee, const Activation *act, PyObject *func, int n);
-// A call that a function's own vectorcall was given: the same, with new references to its n positional arguments, and
-// defaults for those that lack. NULL, and nothing has happened: also if it takes other arguments.
-Frame *compat_push_called(PyThreadState *tstate, PyObject *func, PyObject *const *args, Py_ssize_t n);
+// Does a call by vectorcall come from a CALL of the running frame, whose n arguments lie on the evaluator's stack? Calling a
+// function in its usual way the evaluator gives its references away, so that an argument dies when the callee drops it.
+static inline bool compat_gives_arguments(PyThreadState *tstate, PyObject *func, PyObject *const *args, Py_ssize_t n);
+// A call that a function's own vectorcall was given: the frame with its n positional arguments, taken from the caller if
+// they are given, and defaults for those that lack. NULL, and nothing has happened: also if it takes other arguments.
+Frame *compat_push_called(PyThreadState *tstate, PyObject *func, PyObject *const *args, Py_ssize_t n, bool given);
+// The call as the evaluator makes it, with the arguments that are given.
+PyObject *compat_call_giving(PyThreadState *tstate, PyObject *func, PyObject *const *args, size_t n, PyObject *names);
+// The same in line, for the usual call: it gives all parameters, and there is nothing to copy from a closure. NULL: it is
+// another.
+static inline Frame *compat_push_exact(PyThreadState *tstate, PyObject *func, PyObject *const *args, Py_ssize_t n,
+                                       bool given);
+// compat_pop_call() in line.
+static inline void compat_end_called(PyThreadState *tstate, Frame *frame);
 // The same call left to the interpreter: its result, or NULL with an exception.
 PyObject *compat_call_function(PyThreadState *tstate, PyObject *func, PyObject *const *args, int n);
 // Its end, its locals owning what they hold.

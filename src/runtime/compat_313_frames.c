@@ -29,7 +29,7 @@ SAME(stacktop, stacktop);
 SAME(owner, owner);
 SAME(localsplus, localsplus);
 #undef SAME
-_Static_assert((int)COMPAT_OWNER_GENERATOR == (int)FRAME_OWNED_BY_GENERATOR
+_Static_assert((int)COMPAT_OWNER_THREAD == (int)FRAME_OWNED_BY_THREAD && (int)COMPAT_OWNER_GENERATOR == (int)FRAME_OWNED_BY_GENERATOR
                && (int)COMPAT_OWNER_CSTACK == (int)FRAME_OWNED_BY_CSTACK, "owners of frames");
 _Static_assert((int)COMPAT_EVENTS_MASK == (int)_PY_EVAL_EVENTS_MASK, "the eval breaker's events");
 
@@ -256,7 +256,7 @@ compat_push_call(Activation *callee, const Activation *act, PyObject *func, int 
 }
 
 Frame *
-compat_push_called(PyThreadState *tstate, PyObject *func, PyObject *const *args, Py_ssize_t n)
+compat_push_called(PyThreadState *tstate, PyObject *func, PyObject *const *args, Py_ssize_t n, bool given)
 {
     const PyFunctionObject *f = (PyFunctionObject *)func;
     PyCodeObject *code = (PyCodeObject *)f->func_code;
@@ -271,7 +271,7 @@ compat_push_called(PyThreadState *tstate, PyObject *func, PyObject *const *args,
     tstate->datastack_top += code->co_framesize;
     _PyFrame_Initialize(frame, (PyFunctionObject *)Py_NewRef(func), NULL, code, code->co_argcount);
     for (Py_ssize_t i = 0; i < n; i++) {
-        frame->localsplus[i] = Py_NewRef(args[i]);
+        frame->localsplus[i] = compat_take_argument(args, i, given);
     }
     for (Py_ssize_t i = n; i < code->co_argcount; i++) {
         Py_ssize_t at = PyTuple_GET_SIZE(f->func_defaults) - (code->co_argcount - i);
@@ -286,6 +286,25 @@ compat_push_called(PyThreadState *tstate, PyObject *func, PyObject *const *args,
     tstate->current_frame = frame;
     tstate->py_recursion_remaining--;
     return frame;
+}
+
+PyObject *
+compat_call_giving(PyThreadState *tstate, PyObject *func, PyObject *const *args, size_t n, PyObject *names)
+{
+    size_t all = n + (names == NULL ? 0 : (size_t)PyTuple_GET_SIZE(names));
+    PyObject *local[16], **given = all <= Py_ARRAY_LENGTH(local) ? local : PyMem_New(PyObject *, all);
+    if (given == NULL) {
+        return PyErr_NoMemory();
+    }
+    for (size_t i = 0; i < all; i++) {
+        given[i] = compat_take_argument(args, (Py_ssize_t)i, true);
+    }
+    _PyInterpreterFrame *frame =
+        _PyEvalFramePushAndInit(tstate, (PyFunctionObject *)Py_NewRef(func), NULL, given, n, names);
+    if (given != local) {
+        PyMem_Free(given);
+    }
+    return frame == NULL ? NULL : _PyEval_EvalFrameDefault(tstate, frame, 0);
 }
 
 PyObject *

@@ -5,6 +5,32 @@
 
 #include "compat_313.h"
 
+// All forms of the two: one that does not fit is left for CALL itself, its byte staying what it is.
+const uint8_t compat_opcode_is_call[256] = {
+    [CALL] = COMPAT_CALL, [CALL_KW] = COMPAT_CALL, [INSTRUMENTED_CALL] = COMPAT_CALL,
+    [INSTRUMENTED_CALL_KW] = COMPAT_CALL, [CALL_ALLOC_AND_ENTER_INIT] = COMPAT_CALL,
+    [CALL_BOUND_METHOD_EXACT_ARGS] = COMPAT_CALL, [CALL_BOUND_METHOD_GENERAL] = COMPAT_CALL,
+    [CALL_BUILTIN_CLASS] = COMPAT_CALL, [CALL_BUILTIN_FAST] = COMPAT_CALL,
+    [CALL_BUILTIN_FAST_WITH_KEYWORDS] = COMPAT_CALL, [CALL_BUILTIN_O] = COMPAT_CALL,
+    [CALL_ISINSTANCE] = COMPAT_CALL, [CALL_LEN] = COMPAT_CALL, [CALL_LIST_APPEND] = COMPAT_CALL,
+    [CALL_METHOD_DESCRIPTOR_FAST] = COMPAT_CALL, [CALL_METHOD_DESCRIPTOR_FAST_WITH_KEYWORDS] = COMPAT_CALL,
+    [CALL_METHOD_DESCRIPTOR_NOARGS] = COMPAT_CALL, [CALL_METHOD_DESCRIPTOR_O] = COMPAT_CALL,
+    [CALL_NON_PY_GENERAL] = COMPAT_CALL, [CALL_PY_EXACT_ARGS] = COMPAT_CALL, [CALL_PY_GENERAL] = COMPAT_CALL,
+    [CALL_STR_1] = COMPAT_CALL, [CALL_TUPLE_1] = COMPAT_CALL, [CALL_TYPE_1] = COMPAT_CALL,
+    [INSTRUMENTED_LINE] = COMPAT_LOOK, [INSTRUMENTED_INSTRUCTION] = COMPAT_LOOK,
+};
+
+bool
+compat_call_is_hidden(PyCodeObject *code, const _Py_CODEUNIT *at)
+{
+    Instr in;
+    PyObject *exc = PyErr_GetRaisedException();
+    bool yes = compat_decode(code, (int)(at - compat_code_start(code)), &in) == 0
+        && (in.op == BC_CALL || in.op == BC_CALL_KW);
+    PyErr_SetRaisedException(exc);
+    return yes;
+}
+
 vectorcallfunc
 compat_plain_vectorcall(void)
 {

@@ -5,9 +5,8 @@
 //       returned. Or nothing has happened, for the executor may not be run for this frame now.
 #include "jit.h"
 #include "coverage.h"
-#include "emit.h"
-#include "policy.h"
 #include "restore.h"
+#include "run_code.h"
 #include "switches.h"
 
 // --- which executor, and may it be run ----------------------------------------------------------
@@ -79,32 +78,6 @@ fitting_executor(PyThreadState *tstate, Frame *frame, Executor *ex)
 }
 
 // --- running it -------------------------------------------------------------------------------
-
-static inline void
-run_code(Activation *act, PyThreadState *tstate, Frame *frame, Executor *ex)
-{
-    act->floor = native_last.floor;     // fitting_executor() has just looked
-    act->tstate = tstate;
-    act->frame = frame;
-    act->version = compat_monitoring_version(tstate);
-    act->depth = 0;
-    ex->entered++;
-    ex->tally.entered++;
-    jit.stats.entered++;
-    compat_frame_set_depth(frame, -1);
-    ex->inside++;
-    if (act->verdict != NULL) {
-        policy_started(act->verdict);
-        emit_enter(act, ex->machine_code);
-        policy_stopped(act->verdict);
-    }
-    else {
-        emit_enter(act, ex->machine_code);
-    }
-    if (compat_has_request(tstate)) {
-        policy_in_code();
-    }
-}
 
 // An entry is about to be made, or has been: it is judged now and then whether they pay.
 static void
@@ -234,60 +207,37 @@ run_executor(PyThreadState *tstate, Frame *frame, Executor *ex, bool in_compiled
     return true;
 }
 
-// What a called function has returned, as the interpreter finishes it where its trace was left.
-static PyObject *
+PyObject *
 finish_called(Activation *act, Executor *ex)
 {
+    Py_INCREF(ex);
     leave_tree(act, ex, false);
+    Py_DECREF(ex);
     // (A recording that has begun there wants to see it return.)
     PyObject *result = jit.recorder != NULL ? NULL : compat_returned(act->tstate, act->frame);
     return result != NULL ? result : compat_finish_frame(act->tstate, act->frame, false);
 }
 
-// The same for an entry that is judged: from here on nothing is in a hurry.
-static PyObject *
-run_judged(Activation *act, PyThreadState *tstate, Frame *frame, Executor *ex)
+PyObject *
+run_judged(PyThreadState *tstate, Frame *frame, Executor *ex)
 {
+    Activation act;
     Verdict verdict;
-    Py_INCREF(ex);
-    begin_verdict(act, ex, &verdict);
-    run_code(act, tstate, frame, ex);
-    bool returned = act->exit == EXIT_RETURNED;
-    PyObject *result = act->returned;
+    begin_verdict(&act, ex, &verdict);
+    run_code(&act, tstate, frame, ex);
+    bool returned = act.exit == EXIT_RETURNED;
+    PyObject *result = act.returned;
     if (returned) {
-        act->executor->tally.returned++;
+        act.executor->tally.returned++;
         ex->inside--;
-        policy_returned(&verdict, act->executor);
+        policy_returned(&verdict, act.executor);
         compat_pop_call(tstate, frame);
     }
     else {
-        leave_tree(act, ex, false);
+        leave_tree(&act, ex, false);
     }
-    end_verdict(act, ex, ENTRY_BY_CALL);
-    Py_DECREF(ex);
+    end_verdict(&act, ex, ENTRY_BY_CALL);
     return returned ? result : compat_finish_frame(tstate, frame, false);
-}
-
-PyObject *
-run_called(PyThreadState *tstate, Frame *frame, Executor *ex)
-{
-    Activation act;
-    if (policy_judges(ex)) {
-        return run_judged(&act, tstate, frame, ex);
-    }
-    act.verdict = NULL;
-    run_code(&act, tstate, frame, ex);
-    if (act.exit != EXIT_RETURNED) {
-        Py_INCREF(ex);
-        PyObject *result = finish_called(&act, ex);
-        Py_DECREF(ex);
-        return result;
-    }
-    PyObject *result = act.returned;
-    act.executor->tally.returned++;
-    ex->inside--;                       // from here on it may be freed
-    compat_pop_call(tstate, frame);
-    return result;
 }
 
 // run_executor() for the callback of a loop, in the usual case all in one: there is one trace, nothing has changed

@@ -293,7 +293,7 @@ policy_judge(Executor *ex, const Verdict *verdict, EntryWay way)
     }
 }
 
-enum { COUNTED = 32 };          // entries before a door is opened where nothing is judged
+enum { COUNTED = 16 };          // entries before a door is opened where nothing is judged
 
 bool
 policy_wants_door(const Executor *ex)

@@ -17,7 +17,7 @@
 //
 // While a recording is under way every call goes to the interpreter, whose instructions the recorder follows.
 #include "vectorcall.h"
-#include "policy.h"
+#include "run_code.h"
 #include "switches.h"
 
 enum {
@@ -25,7 +25,8 @@ enum {
     SEEN = 256,                 // functions remembered that were met once
     C_UNITS = 4,                // of the C recursion limit that a call through a door stands for
     DEEPEST = Py_C_RECURSION_LIMIT / 10,    // the same, for all that is nested: no call goes through a door beyond that
-    SHALLOW = DEEPEST / 10,     // and none is opened beyond that
+    SHALLOW = DEEPEST / 4,      // and none is opened beyond that,
+    ROOM = 1 << 15,             // nor with less of the C stack left above what compiled code may use
     REFUSED = 64,               // calls after which it is asked whether there are too many of them
     SHORT_LIFE = 64,            // entries: who dies sooner has not been worth a door
     MAX_STRIKES = 16,
@@ -168,13 +169,21 @@ was_seen(const PyObject *func)
     return before;
 }
 
+static bool
+is_shallow(PyThreadState *tstate)
+{
+    uintptr_t floor = native_floor(tstate);
+    return compat_c_depth(tstate) <= SHALLOW && floor != UINTPTR_MAX
+        && (uintptr_t)__builtin_frame_address(0) >= floor + ROOM;
+}
+
 void
 vectorcall_met(CodeInfo *info, PyObject *func)
 {
     const Executor *ex = info->function.newest;
     PyThreadState *tstate = PyThreadState_GET();
     if (ex == NULL || !policy_wants_door(ex) || !vectorcall_may_open(info->code) || jit.recorder != NULL
-        || ((PyFunctionObject *)func)->func_code != (PyObject *)info->code || compat_c_depth(tstate) > SHALLOW
+        || ((PyFunctionObject *)func)->func_code != (PyObject *)info->code || !is_shallow(tstate)
         || ((PyFunctionObject *)func)->vectorcall != compat_plain_vectorcall() || !was_seen(func)) {
         return;
     }
@@ -221,15 +230,15 @@ is_deep(PyThreadState *tstate)
 static __attribute__((noinline)) Executor *
 look_again(PyThreadState *tstate, PyFunctionObject *func, CodeInfo *info)
 {
-    if (jit.recorder != NULL || compat_breaker(tstate) != compat_monitoring_version(tstate)
-        || tstate->py_recursion_remaining <= RECURSION_RESERVE) {
-        return NULL;
-    }
     if (is_deep(tstate)) {
         if (info != NULL) {
             strike(info);
         }
         close_of((PyObject *)func);
+        return NULL;
+    }
+    if (jit.recorder != NULL || compat_breaker(tstate) != compat_monitoring_version(tstate)
+        || tstate->py_recursion_remaining <= RECURSION_RESERVE) {
         return NULL;
     }
     Executor *ex = info == NULL ? NULL : info_function_trace(info, func);
@@ -271,6 +280,47 @@ sweep(void)
     PyErr_SetRaisedException(exc);
 }
 
+static inline PyObject *
+run(PyThreadState *tstate, Frame *frame, Executor *ex)
+{
+    Activation act;
+    if (policy_judges(ex)) {
+        return run_judged(tstate, frame, ex);
+    }
+    act.verdict = NULL;
+    run_code(&act, tstate, frame, ex);
+    if (act.exit != EXIT_RETURNED) {
+        return finish_called(&act, ex);
+    }
+    act.executor->tally.returned++;
+    ex->inside--;                       // from here on it may be freed
+    compat_end_called(tstate, frame);
+    return act.returned;
+}
+
+// The interpreter makes the call.
+static __attribute__((noinline)) PyObject *
+call_plainly(PyThreadState *tstate, PyObject *func, PyObject *const *args, size_t nargsf, PyObject *names)
+{
+    Py_ssize_t n = PyVectorcall_NARGS(nargsf), all = n + (names == NULL ? 0 : PyTuple_GET_SIZE(names));
+    if (*jit.evaluator == NULL && compat_gives_arguments(tstate, func, args, all)) {
+        return compat_call_giving(tstate, func, args, (size_t)n, names);
+    }
+    return compat_plain_vectorcall()(func, args, nargsf, names);
+}
+
+// The frame for the call; NULL: it takes arguments that the interpreter has to sort out.
+static inline Frame *
+push(PyThreadState *tstate, PyObject *func, PyObject *const *args, Py_ssize_t n, PyObject *names)
+{
+    if (names != NULL) {
+        return NULL;
+    }
+    bool given = compat_gives_arguments(tstate, func, args, n);
+    Frame *frame = compat_push_exact(tstate, func, args, n, given);
+    return frame != NULL ? frame : compat_push_called(tstate, func, args, n, given);
+}
+
 static PyObject *
 call(PyObject *callable, PyObject *const *args, size_t nargsf, PyObject *names)
 {
@@ -281,17 +331,17 @@ call(PyObject *callable, PyObject *const *args, size_t nargsf, PyObject *names)
     if (!may_run(tstate, func, ex)) {
         ex = look_again(tstate, func, info);
         if (ex == NULL) {
-            return compat_plain_vectorcall()(callable, args, nargsf, names);
+            return call_plainly(tstate, callable, args, nargsf, names);
         }
     }
-    Frame *frame = names != NULL ? NULL : compat_push_called(tstate, callable, args, PyVectorcall_NARGS(nargsf));
+    Frame *frame = push(tstate, callable, args, PyVectorcall_NARGS(nargsf), names);
     if (frame == NULL) {
         refuse(callable, info);
-        return compat_plain_vectorcall()(callable, args, nargsf, names);
+        return call_plainly(tstate, callable, args, nargsf, names);
     }
     uint64_t switches = switches_count(tstate);
     tstate->c_recursion_remaining -= C_UNITS;
-    PyObject *result = run_called(tstate, frame, ex);
+    PyObject *result = run(tstate, frame, ex);
     tstate->c_recursion_remaining += C_UNITS;
     if (switches_count(tstate) != switches) {
         note_switch(tstate, callable, switches);
