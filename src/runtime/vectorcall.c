@@ -69,6 +69,12 @@ vectorcall_has_door(const PyObject *func)
     return *find_door(func) != NULL;
 }
 
+size_t
+vectorcall_count(void)
+{
+    return doors.n;
+}
+
 static uint64_t
 entered(const CodeInfo *info)
 {

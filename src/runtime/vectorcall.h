@@ -13,7 +13,8 @@ void vectorcall_close_code(CodeInfo *info);
 void vectorcall_close_all(void);
 // The function watcher's word: its code, defaults or keyword defaults are about to change, or it dies.
 void vectorcall_function_changed(PyObject *func, bool dies);
-// Has the function a door? (For tests.)
+// For tests: has the function a door; how many have.
 bool vectorcall_has_door(const PyObject *func);
+size_t vectorcall_count(void);
 
 #endif
