@@ -53,7 +53,8 @@ class Side:
     is_python: bool = True
 
     def environment(self) -> dict[str, str]:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("JITPATCH")}
+        # As people run it: with its bytecode on disk, ours included.
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("JITPATCH") and k != "PYTHONDONTWRITEBYTECODE"}
         kept.setdefault("PYTHONHASHSEED", "0")
         return kept | dict(self.settings)
 

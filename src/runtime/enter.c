@@ -81,13 +81,13 @@ fitting_executor(PyThreadState *tstate, Frame *frame, Executor *ex)
 
 // An entry is about to be made, or has been: it is judged now and then whether they pay.
 static void
-begin_verdict(Activation *act, Executor *ex, Verdict *verdict)
+begin_verdict(Activation *act, Executor *ex, Frame *frame, Verdict *verdict)
 {
     act->verdict = NULL;
     if (policy_judges(ex)) {
         act->verdict = verdict;
         Py_INCREF(ex);
-        policy_entering(verdict);
+        policy_entering(verdict, ex, frame);
     }
 }
 
@@ -126,7 +126,7 @@ run_resumed(Activation *act, PyThreadState *tstate, Frame *frame, Executor *ex, 
     }
     // All else is in the frame.
     if (act->verdict != NULL) {
-        policy_left(act->verdict, left, exit, false);
+        policy_left(act->verdict, left, exit, frame, false);
     }
     int depth;
     ex->inside--;
@@ -141,7 +141,7 @@ run_to_yield(PyThreadState *tstate, Frame *frame, Executor *ex, Consumer *consum
     Activation act;
     Verdict verdict;
     act.consumer = consumer;
-    begin_verdict(&act, ex, &verdict);
+    begin_verdict(&act, ex, frame, &verdict);
     PyObject *value = run_resumed(&act, tstate, frame, ex, ended);
     end_verdict(&act, ex, ENTRY_BY_RESUMPTION);
     return value;
@@ -175,7 +175,7 @@ run_fitting(PyThreadState *tstate, Frame *frame, Executor *ex, bool in_compiled)
         act.verdict = NULL;
     }
     else {
-        begin_verdict(&act, ex, &verdict);
+        begin_verdict(&act, ex, frame, &verdict);
     }
     run_code(&act, tstate, frame, ex);
     if (act.exit == EXIT_RETURNED) {
@@ -223,7 +223,7 @@ run_judged(PyThreadState *tstate, Frame *frame, Executor *ex)
 {
     Activation act;
     Verdict verdict;
-    begin_verdict(&act, ex, &verdict);
+    begin_verdict(&act, ex, frame, &verdict);
     run_code(&act, tstate, frame, ex);
     bool returned = act.exit == EXIT_RETURNED;
     PyObject *result = act.returned;

@@ -116,9 +116,11 @@ struct Executor {
     int64_t score;                      // instructions spared by `judged` of them
     uint8_t judged;
     bool pays;                          // so it was decided last
-    uint8_t turns[11];                  // of these, entries with 2**k - 1 further iterations or more
+    uint8_t turns[11];                  // of these, entries with 2**k - 1 further iterations or more, by a guess
+    int64_t counted_turns;              // further iterations of the others
     int32_t return_gain;                // instructions spared where its function returns
     int32_t turn_gain, turn_cost;       // of one more iteration: instructions spared, and taken (policy.c)
+    uint16_t n_ways;                    // root that does not loop: side traces that go round, of which these are the mean
     uint32_t n_sides;                   // root: side traces grown in its tree so far
     uint8_t switched;                   // goes up with runs in which the C stack was switched, else down (root)
     _Py_CODEUNIT *start_ip;             // side: where its innermost frame starts

@@ -78,15 +78,19 @@ policy_sample(void)
 // --- prices -------------------------------------------------------------------------------------
 
 enum {
-    ENTER = 300,                // instructions: the event, and the way in (tests/cost counts them)
-    ENTER_CALLED = 60,          // the same by the function's own vectorcall, less what a call costs anyway
-    LEAVE = 200,                // the way out
-    LEAVE_FRAME = 500,          // each inlined frame is made, and finished by an evaluator of its own
+    ENTER = 330,                // instructions: the event, and the way in (tests/cost counts them)
+    ENTER_FUNCTION = 590,       // the same where a function starts, and the way out by its return
+    ENTER_CALLED = 240,         // the same by the function's own vectorcall, coming from the interpreter
+    LEAVE = 230,                // the way out
+    LEAVE_FRAME = 900,          // each inlined frame is made, and finished by an evaluator of its own
     LEAVE_VALUE = 12,           // a slot to be written, an object to be made
-    MOST_CALLED = 60,           // of a C function that a stencil calls: the interpreter calls it, too
-    INTERPRETED = 130,          // percent: an instruction of the interpreter's takes longer than one of a trace's, for
-                                // there is an indirect jump to every few
+    MOST_CALLED = 60,           // of a C function that a stencil calls: the interpreter calls it, too (but for those
+                                // that make and end frames, which are in what a call costs there)
     OTHER_BYTECODE = 40,
+    C_CALL = 60,                // for the call of a C function, without that function
+    NESTED = 200,               // by which a Python function costs a trace more than the interpreter, which needs no
+                                // evaluator of its own for it
+    LAST_RETURN = 30,           // from the frame that the trace was entered with: the interpreter ends that frame, too
     PER_NS = 5,                 // instructions in a nanosecond
 };
 
@@ -128,21 +132,35 @@ static const uint16_t bytecode_costs[BC_COUNT] = {
 };
 
 uint32_t
-policy_interpreter_cost(Bytecode op)
+policy_interpreter_cost(Bytecode op, int frames_before, int frames_after)
 {
-    uint32_t counted = bytecode_costs[op] != 0 ? bytecode_costs[op] : OTHER_BYTECODE;
-    return counted * INTERPRETED / 100;
+    if ((op == BC_RETURN_VALUE || op == BC_RETURN_CONST) && frames_before == 1) {
+        return LAST_RETURN;
+    }
+    if ((op == BC_CALL || op == BC_CALL_KW) && frames_after == frames_before) {
+        return C_CALL;
+    }
+    return bytecode_costs[op] != 0 ? bytecode_costs[op] : OTHER_BYTECODE;
 }
 
-static int32_t
-cost_of(const Placed *p, const Trace *t)
+uint32_t
+policy_uninlined_call(PyObject *callable)
 {
-    if (p->ref == NO_REF) {
+    return PyFunction_Check(callable) || Py_TYPE(callable) == &PyMethod_Type ? NESTED : 0;
+}
+
+// A uop and the moves for it are placed one by one, all with its ref.
+static int32_t
+cost_of(const Placed *p, const Trace *t, Ref *counted)
+{
+    if (p->ref == NO_REF || p->ref == *counted) {
         return 1;                       // a move
     }
-    const UopInfo *info = &uop_table[t->ins[p->ref].op];
-    int32_t cost = uop_costs[t->ins[p->ref].op];
-    return (info->flags & CALLS) && cost > MOST_CALLED ? MOST_CALLED : cost;
+    *counted = p->ref;
+    int op = t->ins[p->ref].op;
+    int32_t cost = uop_costs[op];
+    bool shared = (uop_table[op].flags & CALLS) && op != UOP_FRAME_PUSH && op != UOP_FRAME_POP;
+    return shared && cost > MOST_CALLED ? MOST_CALLED : cost;
 }
 
 static int32_t
@@ -151,32 +169,71 @@ leaving_cost(const Snapshot *snap)
     return LEAVE + LEAVE_FRAME * (snap->n_frames - 1) + LEAVE_VALUE * (int32_t)snap->count;
 }
 
-void
-policy_price(Executor *ex, const Assignment *a, const Trace *t, uint32_t interp, const Executor *parent,
-             uint32_t parent_exit)
+// The interpreter's instructions up to an exit, from where its root was entered.
+static int32_t
+interpreted_before(const Executor *ex, uint32_t n)
 {
-    // What the parent had spared when it was left, without the price of leaving it.
-    int32_t spared = 0, cost = 0, before_loop = 0;
-    if (parent != NULL) {
-        const Exit *from = &parent->exits[parent_exit];
-        spared = from->gain + leaving_cost(&parent->snaps[from->snap]);
+    int32_t sum = 0;
+    for (; ex != NULL; n = ex->parent_exit, ex = ex->parent) {
+        sum += (int32_t)ex->snaps[ex->exits[n].snap].interp;
     }
+    return sum;
+}
+
+// A way round the loop of `root`, which does not go round by itself, has been priced.
+static void
+price_turn(Executor *root, int32_t interp, int32_t gain)
+{
+    int32_t n = ++root->n_ways;
+    root->turn_gain += (gain - root->turn_gain) / n;
+    root->turn_cost += (interp - gain - root->turn_cost) / n;
+}
+
+// What the parent had spared when it was left, without the price of leaving it.
+static int32_t
+spared_before(const Executor *parent, uint32_t parent_exit)
+{
+    if (parent == NULL) {
+        return 0;
+    }
+    const Exit *from = &parent->exits[parent_exit];
+    return from->gain + leaving_cost(&parent->snaps[from->snap]);
+}
+
+// Instructions that the trace takes. Its exits get what they spare.
+static int32_t
+price_exits(Executor *ex, const Assignment *a, const Trace *t, int32_t interp, int32_t spared)
+{
+    int32_t cost = 0, before_loop = 0;
+    Ref counted = NO_REF;
     for (uint32_t i = 0; i < a->n_code; i++) {
         if (t->loop != NO_REF && i == a->loop_at) {
             before_loop = cost;
-            spared += (int32_t)interp;
+            spared += interp;
         }
-        cost += cost_of(&a->code[i], t);
+        cost += cost_of(&a->code[i], t, &counted);
         if (a->code[i].exit != NO_EXIT) {
             Exit *exit = &ex->exits[a->code[i].exit];
             const Snapshot *snap = &ex->snaps[exit->snap];
             exit->gain = spared + (int32_t)snap->interp - cost - leaving_cost(snap);
         }
     }
-    ex->return_gain = spared + (int32_t)interp - cost;
+    ex->return_gain = spared + interp - cost;
+    return cost - before_loop;
+}
+
+void
+policy_price(Executor *ex, const Assignment *a, const Trace *t, uint32_t interp, const Executor *parent,
+             uint32_t parent_exit)
+{
+    int32_t spared = spared_before(parent, parent_exit);
+    int32_t cost = price_exits(ex, a, t, (int32_t)interp, spared);
     if (t->loop != NO_REF) {
-        ex->turn_cost = cost - before_loop;
-        ex->turn_gain = (int32_t)interp - ex->turn_cost;
+        ex->turn_cost = cost;
+        ex->turn_gain = (int32_t)interp - cost;
+    }
+    else if (ex->jumps_to == ex->root && !ex->root->loops) {
+        price_turn(ex->root, interpreted_before(parent, parent_exit) + (int32_t)interp, ex->return_gain);
     }
 }
 
@@ -184,6 +241,7 @@ policy_price(Executor *ex, const Assignment *a, const Trace *t, uint32_t interp,
 
 enum {
     JUDGED = 64,                // entries that are summed up
+    MARGIN = 200,               // instructions that one of them must spare: what is not counted (caches, say) costs, too
     AGAIN = 4,                  // times as many entries pass before the next
     MOST_TURNS = 2000,          // iterations that one entry counts for, at most
     FEW_TIMES = 4,
@@ -198,9 +256,10 @@ policy_first_judged(void)
 }
 
 void
-policy_entering(Verdict *verdict)
+policy_entering(Verdict *verdict, const Executor *root, Frame *frame)
 {
-    *verdict = (Verdict){.ns = 0};
+    *verdict = (Verdict){.root = root};
+    turns_begin(&verdict->seen, root, frame);
 }
 
 void
@@ -215,18 +274,30 @@ policy_stopped(Verdict *verdict)
     verdict->ns = now_ns() - verdict->ns;
 }
 
-void
-policy_left(Verdict *verdict, const Executor *ex, const Exit *exit, bool growing)
+// From the time, where nothing better is known.
+static void
+guess_turns(Verdict *verdict)
 {
-    const Executor *root = ex->root;
-    int64_t turns = 0, ns = (int64_t)verdict->ns - OVERHEAD_NS;
-    if (root->loops && root->turn_cost > 0 && ns > 0) {
-        turns = ns * PER_NS / root->turn_cost;
+    int32_t cost = verdict->root->turn_cost;
+    int64_t ns = (int64_t)verdict->ns - OVERHEAD_NS, turns = cost > 0 && ns > 0 ? ns * PER_NS / cost : 0;
+    verdict->turns = turns > MOST_TURNS ? MOST_TURNS : turns;
+    if (verdict->seen.iterator != NULL && verdict->turns > verdict->seen.ahead) {
+        verdict->turns = verdict->seen.ahead;
     }
+}
+
+void
+policy_left(Verdict *verdict, const Executor *ex, const Exit *exit, Frame *frame, bool growing)
+{
+    (void)ex;
     verdict->told = true;
     verdict->growing = growing;
     verdict->gain = exit->gain;
-    verdict->turns = turns > MOST_TURNS ? MOST_TURNS : (unsigned)turns;
+    verdict->turns = turns_since(&verdict->seen, verdict->root, frame);
+    verdict->counted = verdict->turns != TURNS_UNKNOWN;
+    if (!verdict->counted) {
+        guess_turns(verdict);
+    }
 }
 
 void
@@ -234,6 +305,7 @@ policy_returned(Verdict *verdict, const Executor *ex)
 {
     verdict->told = true;
     verdict->gain = ex->return_gain;
+    guess_turns(verdict);
 }
 
 // What the further iterations of a group have spared. The time of an entry may have been spent in Python code that the
@@ -249,16 +321,17 @@ turns_gain(const Executor *ex)
             sum += ex->turns[k] * (turns < most ? turns : most);
         }
     }
-    return sum * ex->turn_gain;
+    return (sum + ex->counted_turns) * ex->turn_gain;
 }
 
 static void
 decide(Executor *ex)
 {
-    bool pays = ex->score + turns_gain(ex) >= 0;
+    bool pays = ex->score + turns_gain(ex) >= JUDGED * MARGIN;
     ex->pays = pays;
     ex->judged = 0;
     ex->score = 0;
+    ex->counted_turns = 0;
     memset(ex->turns, 0, sizeof ex->turns);
     ex->judge_from = pays ? ex->entered * AGAIN : ex->entered;
     if (!pays && ex->code != NULL) {
@@ -270,10 +343,11 @@ decide(Executor *ex)
 static int32_t
 price_of_entry(const Executor *ex, EntryWay way)
 {
-    static const int32_t prices[ENTRY_WAYS] = {
-        [ENTRY_BY_EVENT] = ENTER, [ENTRY_BY_RESUMPTION] = ENTER - RESUME, [ENTRY_BY_CALL] = ENTER_CALLED};
-    bool cheap_soon = way == ENTRY_BY_EVENT && ex->is_function && !ex->pays && vectorcall_may_open(ex->code);
-    return prices[cheap_soon ? ENTRY_BY_CALL : way];
+    if (way == ENTRY_BY_RESUMPTION) {
+        return ENTER - RESUME;
+    }
+    bool cheap_soon = ex->is_function && !ex->pays && vectorcall_may_open(ex->code);
+    return way == ENTRY_BY_CALL || cheap_soon ? ENTER_CALLED : ex->is_function ? ENTER_FUNCTION : ENTER;
 }
 
 void
@@ -282,11 +356,16 @@ policy_judge(Executor *ex, const Verdict *verdict, EntryWay way)
     if (!verdict->told || verdict->growing) {
         return;
     }
-    int k = 0;
-    while ((verdict->turns + 1) >> (k + 1) != 0) {
-        k++;
+    if (verdict->counted) {
+        ex->counted_turns += verdict->turns;
     }
-    ex->turns[k]++;
+    else {
+        int k = 0;
+        while ((verdict->turns + 1) >> (k + 1) != 0) {
+            k++;
+        }
+        ex->turns[k]++;
+    }
     ex->score += verdict->gain - price_of_entry(ex, way);
     if (++ex->judged >= JUDGED) {
         decide(ex);

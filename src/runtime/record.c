@@ -601,9 +601,10 @@ record_bytecode(Recorder *r, Frame *frame, PyCodeObject *code, int offset)
         r->start_offset = offset;
         r->now_frame = frame;
         r->expect = r->now.next;
+        int frames = r->n_frames;
         record_functions[r->now.op](r, &r->now);
         assert(!PyErr_Occurred());
-        r->interp += policy_interpreter_cost(r->now.op);
+        r->interp += policy_interpreter_cost(r->now.op, frames, r->n_frames);
     }
     if (r->b.abort != ABORT_NONE) {
         record_abort(r->b.abort);

@@ -2,6 +2,7 @@
 //
 // A Python function is followed into (record_follow.c). Known C functions become typed uops
 // (record_builtin.c); other callables are called as unknown code.
+#include "policy.h"
 #include "record_call.h"
 #include "switches.h"
 
@@ -61,6 +62,7 @@ call_vector(Recorder *r, int oparg, Call *c, PyObject *names, Ref names_ref)
 {
     Builder *b = &r->b;
     Ref callable = real(r, c->callable);
+    r->interp -= policy_uninlined_call(c->callable_obj);
     for (int i = 0; i < c->n; i++) {
         c->args[i] = real(r, c->args[i]);
     }
@@ -221,6 +223,7 @@ RECORD(CALL_FUNCTION_EX)
         return;
     }
     Ref kwargs = has_kwargs ? peek(r, 0) : konst_obj(&r->b, NULL);
+    r->interp -= policy_uninlined_call(concrete(r, at + 2));
     Ref result = call_unknown(r, UOP_CALL3, peek(r, at + 2), peek(r, at), kwargs,
                               (void *)compat_call_starred, 0);
     if (has_kwargs) {

@@ -267,7 +267,7 @@ may_run(PyThreadState *tstate, const PyFunctionObject *func, const Executor *ex)
 }
 
 // The C stack was switched meanwhile: what switches stacks is called by the interpreter.
-static __attribute__((noinline)) void
+static void
 note_switch(PyThreadState *tstate, PyObject *func, uint64_t switches)
 {
     CodeInfo *info = info_find((PyCodeObject *)PyFunction_GET_CODE(func));
@@ -278,30 +278,49 @@ note_switch(PyThreadState *tstate, PyObject *func, uint64_t switches)
     }
 }
 
+// What is seldom to be done afterwards.
 static __attribute__((noinline)) void
-sweep(void)
+after_run(PyThreadState *tstate, PyObject *callable, uint64_t switches)
 {
-    PyObject *exc = PyErr_GetRaisedException();
-    executor_sweep();
-    PyErr_SetRaisedException(exc);
+    if (switches_count(tstate) != switches) {
+        note_switch(tstate, callable, switches);
+    }
+    if (jit.to_sweep) {
+        PyObject *exc = PyErr_GetRaisedException();
+        executor_sweep();
+        PyErr_SetRaisedException(exc);
+    }
 }
 
-static inline PyObject *
-run(PyThreadState *tstate, Frame *frame, Executor *ex)
+// The frame is gone afterwards.
+static inline __attribute__((always_inline)) PyObject *
+run(PyThreadState *tstate, PyObject *callable, Frame *frame, Executor *ex)
 {
     Activation act;
-    if (policy_judges(ex)) {
-        return run_judged(tstate, frame, ex);
-    }
+    PyObject *result;
+    uint64_t switches = switches_count(tstate);
+    tstate->c_recursion_remaining -= C_UNITS;
     act.verdict = NULL;
-    run_code(&act, tstate, frame, ex);
-    if (act.exit != EXIT_RETURNED) {
-        return finish_called(&act, ex);
+    if (policy_judges(ex)) {
+        result = run_judged(tstate, frame, ex);
     }
-    act.executor->tally.returned++;
-    ex->inside--;                       // from here on it may be freed
-    compat_end_called(tstate, frame);
-    return act.returned;
+    else {
+        run_code(&act, tstate, frame, ex);
+        result = act.returned;
+        if (act.exit == EXIT_RETURNED) {
+            act.executor->tally.returned++;
+            ex->inside--;               // from here on it may be freed
+            compat_end_called(tstate, frame);
+        }
+        else {
+            result = finish_called(&act, ex);
+        }
+    }
+    tstate->c_recursion_remaining += C_UNITS;
+    if (switches_count(tstate) != switches || jit.to_sweep) {
+        after_run(tstate, callable, switches);
+    }
+    return result;
 }
 
 // The interpreter makes the call.
@@ -327,33 +346,34 @@ push(PyThreadState *tstate, PyObject *func, PyObject *const *args, Py_ssize_t n,
     return frame != NULL ? frame : compat_push_called(tstate, func, args, n, given);
 }
 
+// Where may_run() said no.
+static __attribute__((noinline)) PyObject *
+call_slowly(PyThreadState *tstate, PyObject *callable, PyObject *const *args, size_t nargsf, PyObject *names)
+{
+    PyFunctionObject *func = (PyFunctionObject *)callable;
+    CodeInfo *info = info_find((PyCodeObject *)func->func_code);
+    Executor *ex = look_again(tstate, func, info);
+    Frame *frame = ex == NULL ? NULL : push(tstate, callable, args, PyVectorcall_NARGS(nargsf), names);
+    if (ex != NULL && frame == NULL) {
+        refuse(callable, info);
+    }
+    return frame != NULL ? run(tstate, callable, frame, ex) : call_plainly(tstate, callable, args, nargsf, names);
+}
+
 static PyObject *
 call(PyObject *callable, PyObject *const *args, size_t nargsf, PyObject *names)
 {
     PyThreadState *tstate = PyThreadState_GET();
-    PyFunctionObject *func = (PyFunctionObject *)callable;
+    const PyFunctionObject *func = (PyFunctionObject *)callable;
     CodeInfo *info = info_find((PyCodeObject *)func->func_code);
     Executor *ex = info == NULL ? NULL : info->function.newest;
     if (!may_run(tstate, func, ex)) {
-        ex = look_again(tstate, func, info);
-        if (ex == NULL) {
-            return call_plainly(tstate, callable, args, nargsf, names);
-        }
+        return call_slowly(tstate, callable, args, nargsf, names);
     }
     Frame *frame = push(tstate, callable, args, PyVectorcall_NARGS(nargsf), names);
     if (frame == NULL) {
         refuse(callable, info);
         return call_plainly(tstate, callable, args, nargsf, names);
     }
-    uint64_t switches = switches_count(tstate);
-    tstate->c_recursion_remaining -= C_UNITS;
-    PyObject *result = run(tstate, frame, ex);
-    tstate->c_recursion_remaining += C_UNITS;
-    if (switches_count(tstate) != switches) {
-        note_switch(tstate, callable, switches);
-    }
-    if (jit.to_sweep) {
-        sweep();
-    }
-    return result;
+    return run(tstate, callable, frame, ex);
 }
