@@ -102,7 +102,7 @@ compat_take_argument(PyObject *const *args, Py_ssize_t i, bool given)
     return value;
 }
 
-static inline Frame *
+static inline __attribute__((always_inline)) Frame *
 compat_push_exact(PyThreadState *tstate, PyObject *func, PyObject *const *args, Py_ssize_t n, bool given)
 {
     const PyFunctionObject *f = (PyFunctionObject *)func;

@@ -290,7 +290,7 @@ void
 policy_left(Verdict *verdict, const Executor *ex, const Exit *exit, Frame *frame, bool growing)
 {
     (void)ex;
-    verdict->told = true;
+    verdict->told = verdict->left = true;
     verdict->growing = growing;
     verdict->gain = exit->gain;
     verdict->turns = turns_since(&verdict->seen, verdict->root, frame);
@@ -341,13 +341,16 @@ decide(Executor *ex)
 
 // Until a function's trace was found to pay it is judged as if it were entered the cheap way already.
 static int32_t
-price_of_entry(const Executor *ex, EntryWay way)
+price_of_entry(const Executor *ex, const Verdict *verdict, EntryWay way)
 {
     if (way == ENTRY_BY_RESUMPTION) {
         return ENTER - RESUME;
     }
     bool cheap_soon = ex->is_function && !ex->pays && vectorcall_may_open(ex->code);
-    return way == ENTRY_BY_CALL || cheap_soon ? ENTER_CALLED : ex->is_function ? ENTER_FUNCTION : ENTER;
+    if (way == ENTRY_BY_CALL || cheap_soon) {
+        return verdict->left ? ENTER_CALLED + NESTED : ENTER_CALLED;
+    }
+    return ex->is_function ? ENTER_FUNCTION : ENTER;
 }
 
 void
@@ -366,7 +369,7 @@ policy_judge(Executor *ex, const Verdict *verdict, EntryWay way)
         }
         ex->turns[k]++;
     }
-    ex->score += verdict->gain - price_of_entry(ex, way);
+    ex->score += verdict->gain - price_of_entry(ex, verdict, way);
     if (++ex->judged >= JUDGED) {
         decide(ex);
     }

@@ -35,6 +35,7 @@ typedef struct Verdict {
     int64_t turns;              // further iterations
     bool counted;               // turns: the iterator has told; else it is a guess from the time
     bool told;                  // it has said so
+    bool left;                  // by an exit
     bool growing;               // it was left where a side trace is going to grow
 } Verdict;
 

@@ -29,7 +29,6 @@ enum {
     ROOM = 1 << 15,             // nor with less of the C stack left above what compiled code may use
     REFUSED = 64,               // calls after which it is asked whether there are too many of them
     SHORT_LIFE = 64,            // entries: who dies sooner has not been worth a door
-    MAX_STRIKES = 16,
 };
 
 typedef struct Door {
@@ -83,14 +82,12 @@ entered(const CodeInfo *info)
 
 // --- closing ----------------------------------------------------------------------------------
 
-static PyObject *call(PyObject *func, PyObject *const *args, size_t nargsf, PyObject *names);
-
 static void
 close_door(Door **at)
 {
     Door *door = *at;
     *at = door->next;
-    if (((PyFunctionObject *)door->func)->vectorcall == call) {     // else somebody else has set it
+    if (((PyFunctionObject *)door->func)->vectorcall == vectorcall_enter) {     // else somebody else has set it
         compat_give_back_vectorcall(door->func, compat_plain_vectorcall(), door->version);
     }
     door->info->doors--;
@@ -132,7 +129,7 @@ vectorcall_close_all(void)
 static void
 strike(CodeInfo *info)
 {
-    info->door_strikes += info->door_strikes < MAX_STRIKES;
+    info->door_strikes += info->door_strikes < DOOR_STRIKES;
 }
 
 void
@@ -163,7 +160,7 @@ bool
 vectorcall_may_open(PyCodeObject *code)
 {
     const CodeInfo *info = code == NULL || !jit.params.doors ? NULL : info_find(code);
-    return info != NULL && info->door_strikes < MAX_STRIKES && compat_takes_plain_calls(code) && !switches_in(code);
+    return info != NULL && info->door_strikes < DOOR_STRIKES && compat_takes_plain_calls(code) && !switches_in(code);
 }
 
 static bool
@@ -184,12 +181,17 @@ is_shallow(PyThreadState *tstate)
 }
 
 void
-vectorcall_met(CodeInfo *info, PyObject *func)
+vectorcall_consider(CodeInfo *info, PyObject *func)
 {
     const Executor *ex = info->function.newest;
-    PyThreadState *tstate = PyThreadState_GET();
-    if (ex == NULL || !policy_wants_door(ex) || !vectorcall_may_open(info->code) || jit.recorder != NULL
-        || ((PyFunctionObject *)func)->func_code != (PyObject *)info->code || !is_shallow(tstate)
+    if (ex == NULL || !policy_wants_door(ex) || jit.recorder != NULL) {
+        return;
+    }
+    if (!vectorcall_may_open(info->code)) {
+        info->door_strikes = DOOR_STRIKES;
+        return;
+    }
+    if (((PyFunctionObject *)func)->func_code != (PyObject *)info->code || !is_shallow(PyThreadState_GET())
         || ((PyFunctionObject *)func)->vectorcall != compat_plain_vectorcall() || !was_seen(func)) {
         return;
     }
@@ -206,7 +208,7 @@ vectorcall_met(CodeInfo *info, PyObject *func)
     }
     jit.bytes += sizeof *door;
     jit.stats.doors++;
-    compat_set_vectorcall(func, call);
+    compat_set_vectorcall(func, vectorcall_enter);
 }
 
 // --- calls ------------------------------------------------------------------------------------
@@ -219,7 +221,7 @@ refuse(PyObject *func, CodeInfo *info)
         return;
     }
     if (entered(info) - info->refused_from < 2 * REFUSED) {
-        info->door_strikes = MAX_STRIKES;
+        info->door_strikes = DOOR_STRIKES;
         close_doors(info);
     }
     info->refused = 0;
@@ -273,7 +275,7 @@ note_switch(PyThreadState *tstate, PyObject *func, uint64_t switches)
     CodeInfo *info = info_find((PyCodeObject *)PyFunction_GET_CODE(func));
     if (info != NULL && switches_since(tstate, switches)) {
         (void)switches_note(info->code);
-        info->door_strikes = MAX_STRIKES;
+        info->door_strikes = DOOR_STRIKES;
         close_doors(info);
     }
 }
@@ -335,7 +337,7 @@ call_plainly(PyThreadState *tstate, PyObject *func, PyObject *const *args, size_
 }
 
 // The frame for the call; NULL: it takes arguments that the interpreter has to sort out.
-static inline Frame *
+static inline __attribute__((always_inline)) Frame *
 push(PyThreadState *tstate, PyObject *func, PyObject *const *args, Py_ssize_t n, PyObject *names)
 {
     if (names != NULL) {
@@ -353,15 +355,18 @@ call_slowly(PyThreadState *tstate, PyObject *callable, PyObject *const *args, si
     PyFunctionObject *func = (PyFunctionObject *)callable;
     CodeInfo *info = info_find((PyCodeObject *)func->func_code);
     Executor *ex = look_again(tstate, func, info);
-    Frame *frame = ex == NULL ? NULL : push(tstate, callable, args, PyVectorcall_NARGS(nargsf), names);
+    Py_ssize_t n = PyVectorcall_NARGS(nargsf);
+    Frame *frame = ex == NULL || names != NULL
+        ? NULL
+        : compat_push_called(tstate, callable, args, n, compat_gives_arguments(tstate, callable, args, n));
     if (ex != NULL && frame == NULL) {
         refuse(callable, info);
     }
     return frame != NULL ? run(tstate, callable, frame, ex) : call_plainly(tstate, callable, args, nargsf, names);
 }
 
-static PyObject *
-call(PyObject *callable, PyObject *const *args, size_t nargsf, PyObject *names)
+PyObject *
+vectorcall_enter(PyObject *callable, PyObject *const *args, size_t nargsf, PyObject *names)
 {
     PyThreadState *tstate = PyThreadState_GET();
     const PyFunctionObject *func = (PyFunctionObject *)callable;

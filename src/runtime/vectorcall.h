@@ -4,8 +4,20 @@
 
 #include "anchors.h"
 
+enum { DOOR_STRIKES = 16 };     // so many reasons not to, and functions of a code object get no doors any more
+
+// A door: what `func`'s vectorcall is then.
+PyObject *vectorcall_enter(PyObject *func, PyObject *const *args, size_t nargsf, PyObject *names);
 // The function has started by an event, and its trace was run: it may get a door.
-void vectorcall_met(CodeInfo *info, PyObject *func);
+void vectorcall_consider(CodeInfo *info, PyObject *func);
+static inline void
+vectorcall_met(CodeInfo *info, PyObject *func)
+{
+    if (jit.params.doors && info->door_strikes < DOOR_STRIKES
+        && ((PyFunctionObject *)func)->vectorcall != vectorcall_enter) {
+        vectorcall_consider(info, func);
+    }
+}
 // Could functions of this code get one at all?
 bool vectorcall_may_open(PyCodeObject *code);
 // All doors of a code object are closed; all there are.

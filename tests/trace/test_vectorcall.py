@@ -2,6 +2,8 @@
 
 import dis
 import gc
+import signal
+import subprocess
 import sys
 import threading
 from collections import deque
@@ -379,7 +381,6 @@ def test_threads_with_small_stacks_recurse_as_deep(hook):
 
 
 def test_a_signal_is_served_while_c_code_calls_the_function(hook):
-    import signal
     f = opened(hook, make())
 
     class Stop(Exception):
@@ -411,3 +412,32 @@ def test_another_thread_gets_its_turn_while_c_code_calls_the_function(hook):
     deque(map(f, until()), maxlen=0)
     thread.join()
     assert done == [1]
+
+
+# --- found by samples ---------------------------------------------------------------------------
+
+SAMPLED = """
+import sys, jitpatch
+from jitpatch import _jitpatch
+jitpatch.enable()
+def work(x):
+    t = 0
+    for i in range(20):
+        t += i * x & 7
+    return t
+def small(x):
+    return x
+total = 0
+for _ in range(2000):
+    if _jitpatch._has_door(work):
+        break
+    total += sum(map(work, range(2000))) + sum(map(small, range(50)))
+before = jitpatch.stats().entered
+sum(map(work, range(1000)))
+print(jitpatch.stats().entered - before >= 900, _jitpatch._has_door(small))
+"""
+
+
+def test_what_samples_find_to_pay_gets_one_and_what_does_not_has_none():
+    done = subprocess.run([sys.executable, "-c", SAMPLED], capture_output=True, text=True, timeout=120)
+    assert (done.stdout, done.returncode) == ("True False\n", 0), done.stderr
