@@ -441,3 +441,21 @@ print(jitpatch.stats().entered - before >= 900, _jitpatch._has_door(small))
 def test_what_samples_find_to_pay_gets_one_and_what_does_not_has_none():
     done = subprocess.run([sys.executable, "-c", SAMPLED], capture_output=True, text=True, timeout=120)
     assert (done.stdout, done.returncode) == ("True False\n", 0), done.stderr
+
+
+# --- stacks that are switched -------------------------------------------------------------------
+
+def test_a_function_that_switches_stacks_loses_its_door_for_good(hook):
+    greenlet = pytest.importorskip("greenlet")
+    space = {}
+    exec("def f(x):\n    return x() + 1\n", space)
+    f = space["f"]
+    first(lambda: f(int))
+    call(f, CALLS, int)
+    assert hook._has_door(f)
+    main = greenlet.getcurrent()
+    running = [greenlet.greenlet(lambda: f(lambda: main.switch(0))) for _ in range(5)]
+    assert [g.switch() for g in running] == [0] * 5 and [g.switch(k) for k, g in enumerate(running)] == [1, 2, 3, 4, 5]
+    assert not hook._has_door(f)
+    call(f, CALLS, int)
+    assert not hook._has_door(f) and f(int) == 1
