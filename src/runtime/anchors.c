@@ -8,6 +8,7 @@
 #include "executor_life.h"
 #include "hook.h"
 #include "nominate.h"
+#include "vectorcall.h"
 
 enum { FIRST_SIZE = 4 };
 
@@ -313,6 +314,9 @@ hook_leave_alone(PyCodeObject *code, int offset, AbortReason why)
         jit.changes++;
         hook_log_abort(code, PyCode_Addr2Line(code, key_offset(offset) * (int)sizeof(_Py_CODEUNIT)),
                        why, "");
+        if (anchor == &info->function) {
+            vectorcall_close_code(info);
+        }
         nominate_refresh(info);
     }
 }

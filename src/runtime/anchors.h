@@ -31,6 +31,10 @@ typedef struct CodeInfo {
     uint64_t heard_since;       // of the sample that events were switched on at
     uint64_t checked;           // monitoring version for which nobody else watches everything
     uint8_t switches;           // times that the C stack was switched in it, as far as that counts (switches.c)
+    uint32_t doors;             // functions entered by their own vectorcall (vectorcall.c)
+    uint32_t refused;           // calls of those that were left to the interpreter, since ...
+    uint64_t refused_from;      // ... the trace had been entered so often
+    uint8_t door_strikes;       // reasons to open no more of them
     uint8_t *names_stored;      // made when first asked for (record_names.c)
     uint32_t used, size;        // loops; size is 0 or a power of two
     Anchor *anchors;            // open addressing by offset

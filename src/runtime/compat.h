@@ -98,6 +98,20 @@ void compat_pop_frame(PyThreadState *tstate, Frame *frame);
 // act->args[1..n] (moved). false, and nothing has happened: no room on the data stack, or cells to be
 // made first.
 bool compat_push_call(Activation *callee, const Activation *act, PyObject *func, int n);
+// Does a call by vectorcall come from a CALL of the running frame, whose n arguments lie on the evaluator's stack? Calling a
+// function in its usual way the evaluator gives its references away, so that an argument dies when the callee drops it.
+static inline bool compat_gives_arguments(PyThreadState *tstate, PyObject *func, PyObject *const *args, Py_ssize_t n);
+// A call that a function's own vectorcall was given: the frame with its n positional arguments, taken from the caller if
+// they are given, and defaults for those that lack. NULL, and nothing has happened: also if it takes other arguments.
+Frame *compat_push_called(PyThreadState *tstate, PyObject *func, PyObject *const *args, Py_ssize_t n, bool given);
+// The call as the evaluator makes it, with the arguments that are given.
+PyObject *compat_call_giving(PyThreadState *tstate, PyObject *func, PyObject *const *args, size_t n, PyObject *names);
+// The same in line, for the usual call: it gives all parameters, and there is nothing to copy from a closure. NULL: it is
+// another.
+static inline Frame *compat_push_exact(PyThreadState *tstate, PyObject *func, PyObject *const *args, Py_ssize_t n,
+                                       bool given);
+// compat_pop_call() in line.
+static inline void compat_end_called(PyThreadState *tstate, Frame *frame);
 // The same call left to the interpreter: its result, or NULL with an exception.
 PyObject *compat_call_function(PyThreadState *tstate, PyObject *func, PyObject *const *args, int n);
 // Its end, its locals owning what they hold.
@@ -118,6 +132,20 @@ PyObject *compat_finish_frame(PyThreadState *tstate, Frame *frame, bool raise);
 void compat_raise_here(PyThreadState *tstate, Frame *frame);
 // How far a caller's ip moves on after the call at `ip` returned.
 int compat_return_offset(PyCodeObject *code, int call_offset);
+
+// --- functions' own vectorcalls ---------------------------------------------------------------
+// The interpreter's own, for functions; NULL without an exception if memory is out.
+vectorcallfunc compat_plain_vectorcall(void);
+// May compat_push_called() be asked for functions of this code?
+bool compat_takes_plain_calls(const PyCodeObject *code);
+// The number by which specialised bytecodes know the function; 0: they do not. Whoever sets a vectorcall takes it away.
+uint32_t compat_function_version(PyObject *func);
+void compat_set_vectorcall(PyObject *func, vectorcallfunc call);
+void compat_give_back_vectorcall(PyObject *func, vectorcallfunc call, uint32_t version);
+// The word that says which tools there are, and whether an event waits: as compat_monitoring_version() if none does.
+static inline uint64_t compat_breaker(PyThreadState *tstate);
+// How deeply C functions are nested in this thread, evaluators counted once.
+static inline int compat_c_depth(PyThreadState *tstate);
 
 // --- generators -------------------------------------------------------------------------------
 Frame *compat_generator_frame(PyObject *generator);
@@ -237,7 +265,6 @@ size_t compat_managed_dict_offset(void);        // of the managed dict pointer; 
 typedef struct { size_t index, inner, long_index; } EnumLayout;
 const EnumLayout *compat_enum_layout(void);
 size_t compat_zip_iterators(void);              // offset of zip's tuple of iterators; 0: not known
-uint32_t compat_function_version(PyObject *func);
 PyObject *compat_type_lookup(PyTypeObject *type, PyObject *name);   // borrowed, no error set
 // Looking any name up in the type runs no Python code: it and its bases have no keys but plain strs.
 bool compat_type_is_plain(PyTypeObject *type);

@@ -19,7 +19,12 @@ typedef struct {
     PyObject *localsplus[1];
 } CompatFrame;
 
-enum { COMPAT_OWNER_GENERATOR = 1, COMPAT_OWNER_CSTACK = 3, COMPAT_EVENTS_MASK = 0xff, COMPAT_CALLS_TO_DO = 1 << 2 };
+enum { COMPAT_OWNER_THREAD = 0, COMPAT_OWNER_GENERATOR = 1, COMPAT_OWNER_CSTACK = 3, COMPAT_EVENTS_MASK = 0xff, COMPAT_CALLS_TO_DO = 1 << 2 };
+
+// Is it a CALL or CALL_KW? COMPAT_LOOK: the byte of a tool's event stands there.
+enum { COMPAT_NO_CALL, COMPAT_CALL, COMPAT_LOOK };
+extern const uint8_t compat_opcode_is_call[256];
+bool compat_call_is_hidden(PyCodeObject *code, const _Py_CODEUNIT *at);
 
 static inline CompatFrame *compat_view(Frame *frame) { return (CompatFrame *)(void *)frame; }
 
@@ -70,6 +75,81 @@ compat_frame_set_depth(Frame *frame, int depth)
     compat_view(frame)->stacktop = depth < 0 ? -1 : compat_frame_code(frame)->co_nlocalsplus + depth;
 }
 
+static inline bool
+compat_gives_arguments(PyThreadState *tstate, PyObject *func, PyObject *const *args, Py_ssize_t n)
+{
+    CompatFrame *caller = compat_view(tstate->current_frame);
+    if (caller == NULL || (uintptr_t)args - (uintptr_t)caller->localsplus
+                              >= sizeof *args * (size_t)((PyCodeObject *)caller->executable)->co_framesize) {
+        return false;
+    }
+    const uint8_t *at = (const uint8_t *)caller->instr_ptr;
+    int given = at[1];
+    return ((n == given + 1 && args[-1] == func) || (n == given && args[-2] == func))
+        && (compat_opcode_is_call[at[0]] == COMPAT_CALL
+            || (compat_opcode_is_call[at[0]] == COMPAT_LOOK
+                && compat_call_is_hidden((PyCodeObject *)caller->executable, caller->instr_ptr)));
+}
+
+static inline PyObject *
+compat_take_argument(PyObject *const *args, Py_ssize_t i, bool given)
+{
+    PyObject *value = args[i];
+    if (!given) {
+        return Py_NewRef(value);
+    }
+    ((PyObject **)args)[i] = Py_None;   // which the evaluator drops in its place
+    return value;
+}
+
+static inline __attribute__((always_inline)) Frame *
+compat_push_exact(PyThreadState *tstate, PyObject *func, PyObject *const *args, Py_ssize_t n, bool given)
+{
+    const PyFunctionObject *f = (PyFunctionObject *)func;
+    PyCodeObject *code = (PyCodeObject *)f->func_code;
+    CompatFrame *frame = (CompatFrame *)tstate->datastack_top;
+    if (n != code->co_argcount || frame == NULL || code->co_nfreevars != 0
+        || code->co_framesize >= tstate->datastack_limit - (PyObject **)frame) {
+        return NULL;
+    }
+    tstate->datastack_top += code->co_framesize;
+    *frame = (CompatFrame){.executable = Py_NewRef(code), .previous = tstate->current_frame, .func = Py_NewRef(func),
+                           .globals = f->func_globals, .builtins = f->func_builtins,
+                           .instr_ptr = compat_code_start(code) + code->_co_firsttraceable,
+                           .owner = COMPAT_OWNER_THREAD};
+    int i = 0;
+    for (; i < n; i++) {
+        frame->localsplus[i] = compat_take_argument(args, i, given);
+    }
+    for (; i < code->co_nlocalsplus; i++) {
+        frame->localsplus[i] = NULL;
+    }
+    tstate->current_frame = (Frame *)(void *)frame;
+    tstate->py_recursion_remaining--;
+    return (Frame *)(void *)frame;
+}
+
+static inline void
+compat_end_called(PyThreadState *tstate, Frame *of)
+{
+    CompatFrame *frame = compat_view(of);
+    if (frame->frame_obj != NULL || (char *)frame == (char *)tstate->datastack_chunk + offsetof(_PyStackChunk, data)) {
+        compat_pop_call(tstate, of);
+        return;
+    }
+    PyObject *code = frame->executable, *func = frame->func;
+    int n = ((PyCodeObject *)code)->co_nlocalsplus;
+    tstate->py_recursion_remaining++;
+    tstate->current_frame = frame->previous;
+    frame->stacktop = n;
+    for (int i = 0; i < n; i++) {
+        Py_XDECREF(frame->localsplus[i]);
+    }
+    Py_DECREF(func);
+    Py_DECREF(code);
+    tstate->datastack_top = (PyObject **)frame;
+}
+
 // What PyUnstable_Code_SetExtra makes; not in any header. compat_learn_extras() compares.
 typedef struct {
     Py_ssize_t size;
@@ -96,6 +176,14 @@ static inline uint64_t
 compat_monitoring_version(PyThreadState *tstate)
 {
     return tstate->eval_breaker & ~(uintptr_t)COMPAT_EVENTS_MASK;
+}
+
+static inline uint64_t compat_breaker(PyThreadState *tstate) { return tstate->eval_breaker; }
+
+static inline int
+compat_c_depth(PyThreadState *tstate)
+{
+    return Py_C_RECURSION_LIMIT - tstate->c_recursion_remaining;
 }
 
 static inline bool

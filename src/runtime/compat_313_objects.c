@@ -685,12 +685,6 @@ compat_drop_pushed(PyThreadState *tstate, Frame *frame)
 
 // --- types and functions ----------------------------------------------------------------------
 
-uint32_t
-compat_function_version(PyObject *func)
-{
-    return ((PyFunctionObject *)func)->func_version;
-}
-
 PyObject *
 compat_type_lookup(PyTypeObject *type, PyObject *name)
 {

@@ -5,9 +5,8 @@
 //       returned. Or nothing has happened, for the executor may not be run for this frame now.
 #include "jit.h"
 #include "coverage.h"
-#include "emit.h"
-#include "policy.h"
 #include "restore.h"
+#include "run_code.h"
 #include "switches.h"
 
 // --- which executor, and may it be run ----------------------------------------------------------
@@ -80,32 +79,6 @@ fitting_executor(PyThreadState *tstate, Frame *frame, Executor *ex)
 
 // --- running it -------------------------------------------------------------------------------
 
-static inline void
-run_code(Activation *act, PyThreadState *tstate, Frame *frame, Executor *ex)
-{
-    act->floor = native_last.floor;     // fitting_executor() has just looked
-    act->tstate = tstate;
-    act->frame = frame;
-    act->version = compat_monitoring_version(tstate);
-    act->depth = 0;
-    ex->entered++;
-    ex->tally.entered++;
-    jit.stats.entered++;
-    compat_frame_set_depth(frame, -1);
-    ex->inside++;
-    if (act->verdict != NULL) {
-        policy_started(act->verdict);
-        emit_enter(act, ex->machine_code);
-        policy_stopped(act->verdict);
-    }
-    else {
-        emit_enter(act, ex->machine_code);
-    }
-    if (compat_has_request(tstate)) {
-        policy_in_code();
-    }
-}
-
 // An entry is about to be made, or has been: it is judged now and then whether they pay.
 static void
 begin_verdict(Activation *act, Executor *ex, Frame *frame, Verdict *verdict)
@@ -119,10 +92,10 @@ begin_verdict(Activation *act, Executor *ex, Frame *frame, Verdict *verdict)
 }
 
 static void
-end_verdict(const Activation *act, Executor *ex, bool resumed)
+end_verdict(const Activation *act, Executor *ex, EntryWay way)
 {
     if (act->verdict != NULL) {
-        policy_judge(ex, act->verdict, resumed);
+        policy_judge(ex, act->verdict, way);
         Py_DECREF(ex);
     }
 }
@@ -170,7 +143,7 @@ run_to_yield(PyThreadState *tstate, Frame *frame, Executor *ex, Consumer *consum
     act.consumer = consumer;
     begin_verdict(&act, ex, frame, &verdict);
     PyObject *value = run_resumed(&act, tstate, frame, ex, ended);
-    end_verdict(&act, ex, true);
+    end_verdict(&act, ex, ENTRY_BY_RESUMPTION);
     return value;
 }
 
@@ -216,7 +189,7 @@ run_fitting(PyThreadState *tstate, Frame *frame, Executor *ex, bool in_compiled)
     else {
         leave_tree(&act, ex, in_compiled);
     }
-    end_verdict(&act, ex, false);
+    end_verdict(&act, ex, ENTRY_BY_EVENT);
 }
 
 bool
@@ -232,6 +205,39 @@ run_executor(PyThreadState *tstate, Frame *frame, Executor *ex, bool in_compiled
     note_switched_run(ex, tstate, switches);
     Py_DECREF(ex);
     return true;
+}
+
+PyObject *
+finish_called(Activation *act, Executor *ex)
+{
+    Py_INCREF(ex);
+    leave_tree(act, ex, false);
+    Py_DECREF(ex);
+    // (A recording that has begun there wants to see it return.)
+    PyObject *result = jit.recorder != NULL ? NULL : compat_returned(act->tstate, act->frame);
+    return result != NULL ? result : compat_finish_frame(act->tstate, act->frame, false);
+}
+
+PyObject *
+run_judged(PyThreadState *tstate, Frame *frame, Executor *ex)
+{
+    Activation act;
+    Verdict verdict;
+    begin_verdict(&act, ex, frame, &verdict);
+    run_code(&act, tstate, frame, ex);
+    bool returned = act.exit == EXIT_RETURNED;
+    PyObject *result = act.returned;
+    if (returned) {
+        act.executor->tally.returned++;
+        ex->inside--;
+        policy_returned(&verdict, act.executor);
+        compat_pop_call(tstate, frame);
+    }
+    else {
+        leave_tree(&act, ex, false);
+    }
+    end_verdict(&act, ex, ENTRY_BY_CALL);
+    return returned ? result : compat_finish_frame(tstate, frame, false);
 }
 
 // run_executor() for the callback of a loop, in the usual case all in one: there is one trace, nothing has changed

@@ -115,6 +115,7 @@ struct Executor {
     uint64_t judge_from;                // root: `entered` from which entries are judged (policy.c)
     int64_t score;                      // instructions spared by `judged` of them
     uint8_t judged;
+    bool pays;                          // so it was decided last
     uint8_t turns[11];                  // of these, entries with 2**k - 1 further iterations or more, by a guess
     int64_t counted_turns;              // further iterations of the others
     int32_t mean_gain;                  // of an entry, in the last group

@@ -22,6 +22,7 @@
 #include "nominate.h"
 #include "policy.h"
 #include "sampler.h"
+#include "vectorcall.h"
 
 #include <stddef.h>
 
@@ -180,6 +181,7 @@ function_start(CodeInfo *info)
     }
     if (anchor->newest != NULL) {
         if (enter(tstate, frame, anchor->newest)) {
+            vectorcall_met(info, compat_frame_func(frame));
             return anchor->blacklisted || anchor->resting;
         }
         // No trace of it is for this frame's globals.
@@ -576,6 +578,7 @@ hook_disable(void)
     nominate_forget_all();
     nominate_switch(false);
     hook_unwatch_all();
+    vectorcall_close_all();
     hook.installed = false;
     if (still_ours()) {
         give_up_tool_id();

@@ -15,6 +15,7 @@
 
 #include "executor_life.h"
 #include "helpers.h"
+#include "vectorcall.h"
 
 typedef enum { ABOUT_DICT, ABOUT_TYPE, ABOUT_FUNCTION } About;
 
@@ -281,7 +282,11 @@ type_changed(PyTypeObject *type)
 static int
 function_changed(PyFunction_WatchEvent event, PyFunctionObject *func, PyObject *Py_UNUSED(value))
 {
-    if (event == PyFunction_EVENT_CREATE || known.n_functions == 0) {
+    if (event == PyFunction_EVENT_CREATE) {
+        return 0;
+    }
+    vectorcall_function_changed((PyObject *)func, event == PyFunction_EVENT_DESTROY);
+    if (known.n_functions == 0) {
         return 0;
     }
     Subject *subject = find_subject((PyObject *)func);

@@ -12,6 +12,7 @@
 // Traces that do not pay are left alone until samples find their code hot again, ever more of them each time.
 #include "policy.h"
 #include "nominate.h"
+#include "vectorcall.h"
 
 #include <string.h>
 
@@ -79,6 +80,7 @@ policy_sample(void)
 enum {
     ENTER = 330,                // instructions: the event, and the way in (tests/cost counts them)
     ENTER_FUNCTION = 590,       // the same where a function starts, and the way out by its return
+    ENTER_CALLED = 240,         // the same by the function's own vectorcall, coming from the interpreter
     LEAVE = 230,                // the way out
     LEAVE_FRAME = 900,          // each inlined frame is made, and finished by an evaluator of its own
     LEAVE_VALUE = 12,           // a slot to be written, an object to be made
@@ -240,6 +242,7 @@ policy_price(Executor *ex, const Assignment *a, const Trace *t, uint32_t interp,
 enum {
     JUDGED = 64,                // entries that are summed up
     MARGIN = 200,               // instructions that one of them must spare: what is not counted (caches, say) costs, too
+    MARGIN_CALLED = 50,         // the same where functions have doors: what there is to an entry is nearly all counted
     AGAIN = 4,                  // times as many entries pass before the next
     MOST_TURNS = 2000,          // iterations that one entry counts for, at most
     FEW_TIMES = 4,
@@ -288,7 +291,7 @@ void
 policy_left(Verdict *verdict, const Executor *ex, const Exit *exit, Frame *frame, bool growing)
 {
     (void)ex;
-    verdict->told = true;
+    verdict->told = verdict->left = true;
     verdict->growing = growing;
     verdict->gain = exit->gain;
     verdict->turns = turns_since(&verdict->seen, verdict->root, frame);
@@ -336,13 +339,20 @@ policy_book(Executor *ex)
     }
 }
 
+static bool
+may_have_door(const Executor *ex)
+{
+    return ex->is_function && vectorcall_may_open(ex->code);
+}
+
 static void
 decide(Executor *ex)
 {
     int64_t gain = ex->score + turns_gain(ex);
-    bool pays = gain >= JUDGED * MARGIN;
+    bool pays = gain >= JUDGED * (may_have_door(ex) ? MARGIN_CALLED : MARGIN);
     ex->mean_gain = (int32_t)(gain / JUDGED);
     policy_book(ex);
+    ex->pays = pays;
     ex->judged = 0;
     ex->score = 0;
     ex->counted_turns = 0;
@@ -353,8 +363,22 @@ decide(Executor *ex)
     }
 }
 
+// Until a function's trace was found to pay it is judged as if it were entered the cheap way already.
+static int32_t
+price_of_entry(const Executor *ex, const Verdict *verdict, EntryWay way)
+{
+    if (way == ENTRY_BY_RESUMPTION) {
+        return ENTER - RESUME;
+    }
+    bool cheap_soon = !ex->pays && may_have_door(ex);
+    if (way == ENTRY_BY_CALL || cheap_soon) {
+        return verdict->left ? ENTER_CALLED + NESTED : ENTER_CALLED;
+    }
+    return ex->is_function ? ENTER_FUNCTION : ENTER;
+}
+
 void
-policy_judge(Executor *ex, const Verdict *verdict, bool resumed)
+policy_judge(Executor *ex, const Verdict *verdict, EntryWay way)
 {
     if (!verdict->told || verdict->growing) {
         return;
@@ -369,8 +393,16 @@ policy_judge(Executor *ex, const Verdict *verdict, bool resumed)
         }
         ex->turns[k]++;
     }
-    ex->score += verdict->gain - (resumed ? ENTER - RESUME : ex->is_function ? ENTER_FUNCTION : ENTER);
+    ex->score += verdict->gain - price_of_entry(ex, verdict, way);
     if (++ex->judged >= JUDGED) {
         decide(ex);
     }
+}
+
+enum { COUNTED = 16 };          // entries before a door is opened where nothing is judged
+
+bool
+policy_wants_door(const Executor *ex)
+{
+    return nominate_is_on() ? ex->pays : ex->entered >= COUNTED;
 }

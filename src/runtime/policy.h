@@ -35,6 +35,7 @@ typedef struct Verdict {
     int64_t turns;              // further iterations
     bool counted;               // turns: the iterator has told; else it is a guess from the time
     bool told;                  // it has said so
+    bool left;                  // by an exit
     bool growing;               // it was left where a side trace is going to grow
 } Verdict;
 
@@ -49,9 +50,13 @@ void policy_stopped(Verdict *verdict);
 void policy_left(Verdict *verdict, const Executor *ex, const Exit *exit, Frame *frame, bool growing);
 // Or the function has returned, at the end of this trace.
 void policy_returned(Verdict *verdict, const Executor *ex);
-// A root trace that does not pay is left alone from now on. resumed: it was entered as the next value of a generator
-// that C code asked for, which costs the interpreter about as much.
-void policy_judge(Executor *ex, const Verdict *verdict, bool resumed);
+// How compiled code was entered: by an event; as the next value of a generator that C code asked for, which costs the
+// interpreter about as much; by the function's own vectorcall.
+typedef enum { ENTRY_BY_EVENT, ENTRY_BY_RESUMPTION, ENTRY_BY_CALL } EntryWay;
+// A root trace that does not pay is left alone from now on.
+void policy_judge(Executor *ex, const Verdict *verdict, EntryWay way);
+// Is it worth while to have functions of this trace entered by their own vectorcall?
+bool policy_wants_door(const Executor *ex);
 // Adds what was spared since the last judgement to the statistics.
 void policy_book(Executor *ex);
 // When entries of a new root trace are judged first.

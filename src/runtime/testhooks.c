@@ -7,6 +7,7 @@
 #include "codemem.h"
 #include "executor_life.h"
 #include "testhooks.h"
+#include "vectorcall.h"
 
 // --- frames -----------------------------------------------------------------------------------
 
@@ -307,6 +308,19 @@ test_looking(PyObject *Py_UNUSED(module), PyObject *callable)
     return result;
 }
 
+// Is the function entered by its own vectorcall?
+static PyObject *
+test_has_door(PyObject *Py_UNUSED(module), PyObject *func)
+{
+    return PyBool_FromLong(vectorcall_has_door(func));
+}
+
+static PyObject *
+test_count_doors(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
+{
+    return PyLong_FromSize_t(vectorcall_count());
+}
+
 static PyMethodDef test_methods[] = {
     {"_frames_on_jump", test_frames_on_jump, METH_O, NULL},
     {"_decode", test_decode, METH_VARARGS, NULL},
@@ -322,6 +336,8 @@ static PyMethodDef test_methods[] = {
     {"_inside", test_inside, METH_VARARGS, NULL},
     {"_reach_nothing", test_reach_nothing, METH_O, NULL},
     {"_looking", test_looking, METH_O, NULL},
+    {"_has_door", test_has_door, METH_O, NULL},
+    {"_count_doors", test_count_doors, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 

@@ -59,7 +59,7 @@ def caller(limit):
     return t
 
 
-# name, function, argument, what it is warmed up with, options
+# name, function, argument, what it is warmed up with, options; "by": how it is called, if not by map()
 PHASES = [
     ("two: 0 turns", two, 0, 12, {}),
     ("two: 1 turn", two, 1, 12, {}),
@@ -74,11 +74,25 @@ PHASES = [
     ("caller: one exit", caller, 10, -1, {}),
     ("idle", idle, 1, 1, {}),
     ("leaf", leaf, 1, 1, {"call_threshold": 30}),
+    ("idle, interpreted calls", idle, 1, 1, {"by": "calls"}),
+    ("idle, sorted", idle, 1, 1, {"by": "sorted"}),
+    ("door", leaf, 1, 1, {"call_threshold": 30, "doors": 1}),
+    ("door, interpreted calls", leaf, 1, 1, {"call_threshold": 30, "doors": 1, "by": "calls"}),
+    ("door, sorted", leaf, 1, 1, {"call_threshold": 30, "doors": 1, "by": "sorted"}),
 ]
 
 
-def call(function, argument, times):
-    deque(map(function, repeat(argument, times)), maxlen=0)
+space = {}
+exec("def hundred_calls(f, x):\n" + "    f(x)\n" * 100, space)      # no loop: its jumps would cost an event each
+
+
+def call(function, argument, times, by):
+    if by == "calls":
+        deque(map(space["hundred_calls"], repeat(function, times // 100), repeat(argument)), maxlen=0)
+    elif by == "sorted":
+        sorted([argument] * times, key=function)
+    else:
+        deque(map(function, repeat(argument, times)), maxlen=0)
 
 
 def main():
@@ -86,13 +100,15 @@ def main():
     if on:
         import jitpatch
     for _, function, argument, first, options in PHASES:
+        by = options.get("by", "map")
+        options = {name: value for name, value in options.items() if name != "by"}
         if on:
-            jitpatch.enable(**{"threshold": 20, "call_threshold": 10**9, "side_threshold": 10**9, "sample": 0,
+            jitpatch.enable(**{"threshold": 20, "call_threshold": 10**9, "side_threshold": 10**9, "sample": 0, "doors": 0,
                                **options})
-        call(function, first, WARM_UP)
-        call(function, argument, 10)
+        call(function, first, WARM_UP, by)
+        call(function, argument, 100, by)
         os.getppid()
-        call(function, argument, CALLS)
+        call(function, argument, CALLS, by)
         os.getppid()
 
 

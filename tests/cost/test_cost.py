@@ -28,6 +28,9 @@ BUDGET = {
     "a loop of five unboxed variables": 710,
     "a loop over a list": 580,
     "a function that returns": 660,
+    "a function called by map through its door": -100,
+    "a function called by sorted through its door": -100,
+    "a function called by the interpreter through its door": 250,
     "an exit in an inlined function, and back in": 1700,
 }
 
@@ -89,6 +92,10 @@ def costs(tmp_path_factory):
         "a loop of five unboxed variables": loop("five"),
         "a loop over a list": loop("walk"),
         "a function that returns": around("leaf") - off["idle"][0],
+        "a function called by map through its door": around("door") - off["idle"][0],
+        "a function called by sorted through its door": around("door, sorted") - off["idle, sorted"][0],
+        "a function called by the interpreter through its door":
+            around("door, interpreted calls") - off["idle, interpreted calls"][0],
         "an exit in an inlined function, and back in": around("caller: one exit") - around("caller: no exit"),
     }
 
@@ -96,4 +103,4 @@ def costs(tmp_path_factory):
 @pytest.mark.parametrize("what", BUDGET)
 def test_entering_and_leaving_costs_no_more_than(costs, what):
     print(f"{what}: {costs[what]:.0f} instructions")
-    assert 50 < costs[what] <= BUDGET[what] * NOISE
+    assert (50 if BUDGET[what] > 0 else -200) < costs[what] <= BUDGET[what] + (NOISE - 1) * abs(BUDGET[what])

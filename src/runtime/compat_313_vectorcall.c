@@ -1,0 +1,81 @@
+// compat_313_vectorcall.c - the seam to CPython 3.13: the pointer by which a function is called, and its version.
+//
+// PyFunction_SetVectorcall() sets the version to 0, after which no call site and no property is specialised for the
+// function, whatever its vectorcall: whoever gives the pointer back must give back the version as well.
+
+#include "compat_313.h"
+
+// All forms of the two: one that does not fit is left for CALL itself, its byte staying what it is.
+const uint8_t compat_opcode_is_call[256] = {
+    [CALL] = COMPAT_CALL, [CALL_KW] = COMPAT_CALL, [INSTRUMENTED_CALL] = COMPAT_CALL,
+    [INSTRUMENTED_CALL_KW] = COMPAT_CALL, [CALL_ALLOC_AND_ENTER_INIT] = COMPAT_CALL,
+    [CALL_BOUND_METHOD_EXACT_ARGS] = COMPAT_CALL, [CALL_BOUND_METHOD_GENERAL] = COMPAT_CALL,
+    [CALL_BUILTIN_CLASS] = COMPAT_CALL, [CALL_BUILTIN_FAST] = COMPAT_CALL,
+    [CALL_BUILTIN_FAST_WITH_KEYWORDS] = COMPAT_CALL, [CALL_BUILTIN_O] = COMPAT_CALL,
+    [CALL_ISINSTANCE] = COMPAT_CALL, [CALL_LEN] = COMPAT_CALL, [CALL_LIST_APPEND] = COMPAT_CALL,
+    [CALL_METHOD_DESCRIPTOR_FAST] = COMPAT_CALL, [CALL_METHOD_DESCRIPTOR_FAST_WITH_KEYWORDS] = COMPAT_CALL,
+    [CALL_METHOD_DESCRIPTOR_NOARGS] = COMPAT_CALL, [CALL_METHOD_DESCRIPTOR_O] = COMPAT_CALL,
+    [CALL_NON_PY_GENERAL] = COMPAT_CALL, [CALL_PY_EXACT_ARGS] = COMPAT_CALL, [CALL_PY_GENERAL] = COMPAT_CALL,
+    [CALL_STR_1] = COMPAT_CALL, [CALL_TUPLE_1] = COMPAT_CALL, [CALL_TYPE_1] = COMPAT_CALL,
+    [INSTRUMENTED_LINE] = COMPAT_LOOK, [INSTRUMENTED_INSTRUCTION] = COMPAT_LOOK,
+};
+
+bool
+compat_call_is_hidden(PyCodeObject *code, const _Py_CODEUNIT *at)
+{
+    Instr in;
+    PyObject *exc = PyErr_GetRaisedException();
+    bool yes = compat_decode(code, (int)(at - compat_code_start(code)), &in) == 0
+        && (in.op == BC_CALL || in.op == BC_CALL_KW);
+    PyErr_SetRaisedException(exc);
+    return yes;
+}
+
+vectorcallfunc
+compat_plain_vectorcall(void)
+{
+    static vectorcallfunc plain;
+    if (plain != NULL) {
+        return plain;
+    }
+    PyObject *exc = PyErr_GetRaisedException();
+    PyCodeObject *code = PyCode_NewEmpty("<jitpatch>", "plain", 1);
+    PyObject *globals = code == NULL ? NULL : PyDict_New();
+    PyObject *func = globals == NULL ? NULL : PyFunction_New((PyObject *)code, globals);
+    if (func != NULL) {
+        plain = ((PyFunctionObject *)func)->vectorcall;
+    }
+    Py_XDECREF(func);
+    Py_XDECREF(globals);
+    Py_XDECREF(code);
+    PyErr_SetRaisedException(exc);      // out of memory: another time
+    return plain;
+}
+
+bool
+compat_takes_plain_calls(const PyCodeObject *code)
+{
+    const int refuse = CO_VARARGS | CO_VARKEYWORDS | CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR;
+    const int needed = CO_OPTIMIZED | CO_NEWLOCALS;
+    return (code->co_flags & refuse) == 0 && (code->co_flags & needed) == needed && code->co_kwonlyargcount == 0
+        && code->co_ncellvars == 0;
+}
+
+uint32_t
+compat_function_version(PyObject *func)
+{
+    return ((PyFunctionObject *)func)->func_version;
+}
+
+void
+compat_set_vectorcall(PyObject *func, vectorcallfunc call)
+{
+    PyFunction_SetVectorcall((PyFunctionObject *)func, call);
+}
+
+void
+compat_give_back_vectorcall(PyObject *func, vectorcallfunc call, uint32_t version)
+{
+    PyFunction_SetVectorcall((PyFunctionObject *)func, call);
+    _PyFunction_SetVersion((PyFunctionObject *)func, version);
+}

@@ -1,0 +1,35 @@
+// run_code.h - the last steps into compiled code, in line. For enter.c and vectorcall.c, which have seen to it that `ex`
+// may be run for `frame`.
+#ifndef JITPATCH_RUN_CODE_H
+#define JITPATCH_RUN_CODE_H
+
+#include "emit.h"
+#include "policy.h"
+
+static inline void
+run_code(Activation *act, PyThreadState *tstate, Frame *frame, Executor *ex)
+{
+    act->floor = native_last.floor;     // fitting_executor() has just looked
+    act->tstate = tstate;
+    act->frame = frame;
+    act->version = compat_monitoring_version(tstate);
+    act->depth = 0;
+    ex->entered++;
+    ex->tally.entered++;
+    jit.stats.entered++;
+    compat_frame_set_depth(frame, -1);
+    ex->inside++;
+    if (act->verdict != NULL) {
+        policy_started(act->verdict);
+        emit_enter(act, ex->machine_code);
+        policy_stopped(act->verdict);
+    }
+    else {
+        emit_enter(act, ex->machine_code);
+    }
+    if (compat_has_request(tstate)) {
+        policy_in_code();
+    }
+}
+
+#endif
