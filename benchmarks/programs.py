@@ -220,6 +220,8 @@ def judge(base: Outcome, other: Outcome) -> dict[str, Any]:
         compiling = sum(other.counters.get(name, 0) for name in ("record_ns", "compile_ns"))
         figures["entries_per_ms"] = other.counters.get("entered", 0) / (other.fresh[-1] * 1e3)
         figures["compiling_share"] = compiling / (other.fresh[-1] * 1e9)
+        spared = other.counters.get("spared", 0) - other.counters.get("wasted", 0)
+        figures["model"] = 1 + (spared / INSTRUCTIONS_PER_NS - compiling) / (other.fresh[-1] * 1e9)
     return figures
 
 
@@ -230,7 +232,22 @@ def cell(figures: dict[str, Any], *path: str, form: str = "{:.2f}") -> str:
     return form.format(value) if value is not None else "-"
 
 
-HEADINGS = ("program", "off, s", "fresh", "median", "warm", "MiB", "memory", "entries/ms", "compiling", "")
+HEADINGS = ("program", "off, s", "fresh", "model", "median", "warm", "MiB", "memory", "entries/ms", "compiling", "")
+INSTRUCTIONS_PER_NS = 8     # of the instructions that policy.c says were spared
+NOISE = 0.03                # a clock and a model that both say less than this do not disagree
+
+
+def compare_model(table: dict[str, Row], programs: dict[str, Program], base: str, other: str) -> str:
+    """Does what policy.c believes to have spared agree with the clock, in its sign?"""
+    agree, differ = [], []
+    for name, row in table.items():
+        figures = judge(row[base], row[other])
+        if programs[name].children or "model" not in figures or not figures["fresh"]:
+            continue
+        clock, model = figures["fresh"]["least"] - 1, figures["model"] - 1
+        (agree if clock * model > 0 or max(abs(clock), abs(model)) < NOISE else differ).append(name)
+    return f"model: its sign agrees with the clock's for {len(agree)} of {len(agree) + len(differ)}" + (
+        f"; not for {', '.join(differ)}" if differ else "")
 
 
 def table_lines(table: dict[str, Row], programs: dict[str, Program], base: str, other: str) -> list[str]:
@@ -243,7 +260,8 @@ def table_lines(table: dict[str, Row], programs: dict[str, Program], base: str, 
             ordered.append((float("inf"), name, [name, "FAILED"]))
             continue
         children = programs[name].children
-        cells = [name, f"{min(row[base].fresh):.2f}", cell(figures, "fresh", "least"), cell(figures, "fresh", "median"),
+        cells = [name, f"{min(row[base].fresh):.2f}", cell(figures, "fresh", "least"),
+                 "-" if children else cell(figures, "model"), cell(figures, "fresh", "median"),
                  cell(figures, "warm", "least"), f"{statistics.median(row[base].mib):.0f}", cell(figures, "memory"),
                  "-" if children else cell(figures, "entries_per_ms", form="{:.1f}"),
                  "-" if children else cell(figures, "compiling_share", form="{:.1%}"), "SLOWER" if times < LEAST else ""]
@@ -259,6 +277,7 @@ def report(table: dict[str, Row], programs: dict[str, Program], sides: Sequence[
     for side in sides[1:]:
         print(f"\n{side.name}: times as fast as {base} (CPU time; fresh and warm: by the least, median: of fresh processes)")
         print("\n".join(table_lines(table, programs, base, side.name)))
+        print(compare_model(table, programs, base, side.name))
         all_figures = [judge(row[base], row[side.name]) for row in table.values()]
         for kind in ("fresh", "warm"):
             ratios = [figures[kind]["least"] for figures in all_figures if figures[kind]]

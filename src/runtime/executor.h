@@ -118,6 +118,8 @@ struct Executor {
     bool pays;                          // so it was decided last
     uint8_t turns[11];                  // of these, entries with 2**k - 1 further iterations or more, by a guess
     int64_t counted_turns;              // further iterations of the others
+    int32_t mean_gain;                  // of an entry, in the last group
+    uint64_t booked;                    // `entered` when the statistics were told (policy_book)
     int32_t return_gain;                // instructions spared where its function returns
     int32_t turn_gain, turn_cost;       // of one more iteration: instructions spared, and taken (policy.c)
     uint16_t n_ways;                    // root that does not loop: side traces that go round, of which these are the mean

@@ -8,6 +8,7 @@
 #include "emit.h"
 #include "executor_life.h"
 #include "hook.h"
+#include "policy.h"
 #include "restore.h"
 #include "testhooks.h"
 
@@ -272,6 +273,7 @@ list_tallies(Tally *sum)
     for (Py_ssize_t i = 0; list != NULL && i < PyList_GET_SIZE(jit.executors); i++) {
         Executor *ex = (Executor *)PyList_GET_ITEM(jit.executors, i);
         Tally t = ex->tally;
+        policy_book(ex);
         sum->entered += t.entered;
         sum->left += t.left;
         sum->returned += t.returned;

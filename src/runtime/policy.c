@@ -324,11 +324,28 @@ turns_gain(const Executor *ex)
     return (sum + ex->counted_turns) * ex->turn_gain;
 }
 
+// What the entries since the last judgement have spared, or wasted, if the last group was like all of them.
+void
+policy_book(Executor *ex)
+{
+    int64_t sum = (int64_t)(ex->entered - ex->booked) * ex->mean_gain;
+    ex->booked = ex->entered;
+    if (sum >= 0) {
+        jit.stats.spared += (uint64_t)sum;
+    }
+    else {
+        jit.stats.wasted += (uint64_t)-sum;
+    }
+}
+
 static void
 decide(Executor *ex)
 {
-    bool pays = ex->score + turns_gain(ex) >= JUDGED * MARGIN;
+    int64_t gain = ex->score + turns_gain(ex);
+    bool pays = gain >= JUDGED * MARGIN;
     ex->pays = pays;
+    ex->mean_gain = (int32_t)(gain / JUDGED);
+    policy_book(ex);
     ex->judged = 0;
     ex->score = 0;
     ex->counted_turns = 0;

@@ -57,6 +57,8 @@ typedef enum { ENTRY_BY_EVENT, ENTRY_BY_RESUMPTION, ENTRY_BY_CALL } EntryWay;
 void policy_judge(Executor *ex, const Verdict *verdict, EntryWay way);
 // Is it worth while to have functions of this trace entered by their own vectorcall?
 bool policy_wants_door(const Executor *ex);
+// Adds what was spared since the last judgement to the statistics.
+void policy_book(Executor *ex);
 // When entries of a new root trace are judged first.
 uint64_t policy_first_judged(void);
 
