@@ -98,7 +98,8 @@ void compat_pop_frame(PyThreadState *tstate, Frame *frame);
 // act->args[1..n] (moved). false, and nothing has happened: no room on the data stack, or cells to be
 // made first.
 bool compat_push_call(Activation *callee, const Activation *act, PyObject *func, int n);
-// Does a call by vectorcall come from a CALL of the running frame, whose n arguments lie on the evaluator's stack? Calling a
+// Does a call by vectorcall come from a CALL of the running frame, whose n arguments lie on the evaluator's stack (or in a
+// tuple that only that stack holds)? Calling a
 // function in its usual way the evaluator gives its references away, so that an argument dies when the callee drops it.
 static inline bool compat_gives_arguments(PyThreadState *tstate, PyObject *func, PyObject *const *args, Py_ssize_t n);
 // A call that a function's own vectorcall was given: the frame with its n positional arguments, taken from the caller if

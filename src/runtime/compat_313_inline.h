@@ -21,10 +21,11 @@ typedef struct {
 
 enum { COMPAT_OWNER_THREAD = 0, COMPAT_OWNER_GENERATOR = 1, COMPAT_OWNER_CSTACK = 3, COMPAT_EVENTS_MASK = 0xff, COMPAT_CALLS_TO_DO = 1 << 2 };
 
-// Is it a CALL or CALL_KW? COMPAT_LOOK: the byte of a tool's event stands there.
-enum { COMPAT_NO_CALL, COMPAT_CALL, COMPAT_LOOK };
+// Is it a CALL or CALL_KW? COMPAT_STAR: CALL_FUNCTION_EX. COMPAT_LOOK: the byte of a tool's event stands there.
+enum { COMPAT_NO_CALL, COMPAT_CALL, COMPAT_LOOK, COMPAT_STAR };
 extern const uint8_t compat_opcode_is_call[256];
 bool compat_call_is_hidden(PyCodeObject *code, const _Py_CODEUNIT *at);
+bool compat_gives_tuple(Frame *caller, PyObject *func, PyObject *const *args, Py_ssize_t n);
 
 static inline CompatFrame *compat_view(Frame *frame) { return (CompatFrame *)(void *)frame; }
 
@@ -79,11 +80,14 @@ static inline bool
 compat_gives_arguments(PyThreadState *tstate, PyObject *func, PyObject *const *args, Py_ssize_t n)
 {
     CompatFrame *caller = compat_view(tstate->current_frame);
-    if (caller == NULL || (uintptr_t)args - (uintptr_t)caller->localsplus
-                              >= sizeof *args * (size_t)((PyCodeObject *)caller->executable)->co_framesize) {
+    if (caller == NULL) {
         return false;
     }
     const uint8_t *at = (const uint8_t *)caller->instr_ptr;
+    if ((uintptr_t)args - (uintptr_t)caller->localsplus
+        >= sizeof *args * (size_t)((PyCodeObject *)caller->executable)->co_framesize) {
+        return compat_opcode_is_call[at[0]] >= COMPAT_LOOK && compat_gives_tuple(tstate->current_frame, func, args, n);
+    }
     int given = at[1];
     return ((n == given + 1 && args[-1] == func) || (n == given && args[-2] == func))
         && (compat_opcode_is_call[at[0]] == COMPAT_CALL

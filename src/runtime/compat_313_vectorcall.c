@@ -18,6 +18,7 @@ const uint8_t compat_opcode_is_call[256] = {
     [CALL_NON_PY_GENERAL] = COMPAT_CALL, [CALL_PY_EXACT_ARGS] = COMPAT_CALL, [CALL_PY_GENERAL] = COMPAT_CALL,
     [CALL_STR_1] = COMPAT_CALL, [CALL_TUPLE_1] = COMPAT_CALL, [CALL_TYPE_1] = COMPAT_CALL,
     [INSTRUMENTED_LINE] = COMPAT_LOOK, [INSTRUMENTED_INSTRUCTION] = COMPAT_LOOK,
+    [CALL_FUNCTION_EX] = COMPAT_STAR, [INSTRUMENTED_CALL_FUNCTION_EX] = COMPAT_STAR,
 };
 
 bool
@@ -29,6 +30,21 @@ compat_call_is_hidden(PyCodeObject *code, const _Py_CODEUNIT *at)
         && (in.op == BC_CALL || in.op == BC_CALL_KW);
     PyErr_SetRaisedException(exc);
     return yes;
+}
+
+// The arguments are the items of a tuple that is on the caller's stack for this call, and nowhere else: what the evaluator
+// would drop before the callee runs. (The lowest slot with the tuple is the call's; what is above may be long gone.)
+bool
+compat_gives_tuple(Frame *caller, PyObject *func, PyObject *const *args, Py_ssize_t n)
+{
+    PyCodeObject *code = _PyFrame_GetCode(caller);
+    PyObject *tuple = (PyObject *)((uintptr_t)args - offsetof(PyTupleObject, ob_item));
+    PyObject **bottom = caller->localsplus + code->co_nlocalsplus, **end = bottom + code->co_stacksize, **at = bottom;
+    while (at < end && *at != tuple) {
+        at++;
+    }
+    return n > 0 && at < end && at >= bottom + 2 && at[-2] == func && at[-1] == NULL && Py_REFCNT(tuple) == 1
+        && PyTuple_CheckExact(tuple) && PyTuple_GET_SIZE(tuple) == n;
 }
 
 vectorcallfunc

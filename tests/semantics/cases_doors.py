@@ -520,11 +520,17 @@ def case_an_argument_dies_when_the_callee_drops_it():
     for i in range(CALLS):
         plain(i), plain(i, 1)
         A().method(i)
+    for i in range(3):
+        plain(*(Loud(("star", i)), 4))
+        plain(Loud(("named", i)), y=5)
     out.append(1)
     for function in (plain, drop):
         function(Loud("a"), 2)
         function(Loud("b"), y=3)
-        function(*[Loud("c"), 4])
+        function(*(Loud("c"), 4))
+        pair = (Loud("c3"), 4)
+        function(*pair)
+        del pair
         function(y=4, x=Loud("d"))
         functools.partial(function, y=5)(Loud("e"))
         functools.partial(function)(Loud("f"), 6)

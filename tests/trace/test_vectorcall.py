@@ -459,3 +459,23 @@ def test_a_function_that_switches_stacks_loses_its_door_for_good(hook):
     assert not hook._has_door(f)
     call(f, CALLS, int)
     assert not hook._has_door(f) and f(int) == 1
+
+
+# --- when arguments die -------------------------------------------------------------------------
+
+FORMS = ["f(Loud())", "f(Loud(), 1)", "f(x=Loud())", "f(Loud(), y=1)", "f(*(Loud(),))", "f(*(Loud(), 1))", "A().m()", "m()"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_argument_dies_when_the_function_drops_it(hook, form):
+    space = {"log": []}
+    exec("def f(x, y=0):\n    x = None\n    if y != 2: log.append('dropped')\n    return y\n"
+         "class Loud:\n    def __del__(self): log.append('gone')\n"
+         "class A(Loud):\n    m = f\n"
+         f"def use():\n    m = A().m\n    log.clear()\n    {form}\n", space)
+    f = space["f"]
+    first(lambda: f(1))
+    call(f, CALLS, 1, 2)
+    assert hook._has_door(f)
+    space["use"]()
+    assert space["log"][:2] == (["dropped", "gone"] if form == "m()" else ["gone", "dropped"])
