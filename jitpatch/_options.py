@@ -22,7 +22,8 @@ OFF = ("0", "off", "no", "false")
 ON = ("1", "on", "yes", "true")
 NAMES = ("threshold", "call_threshold", "side_threshold", "max_trace", "max_bytecodes", "max_inline", "max_aborts",
          "max_versions", "max_sides", "max_age", "sample", "doors", "code_limit", "memory_limit", "text", "stats",
-         "force_exit", "abort_at", "gc_exits", "random", "dump")      # params.def's and dump: what there is where there is no extension, too
+         "force_exit", "forget_facts", "abort_at", "gc_exits", "random",
+         "dump")    # params.def's and dump: what there is where there is no extension, too
 SWITCHES = ("doors", "text", "stats", "gc_exits")   # those that a name alone switches on
 SHOWING = ("stats", "dump")                 # those that nobody gives who does not want to see something
 

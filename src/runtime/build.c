@@ -17,7 +17,7 @@ builder_begin(Builder *b, Trace *t)
     b->abort = ABORT_NONE;
     b->snap = NO_SNAP;
     memset(b->last_write, 0, sizeof(b->last_write));
-    b->last_escape = 0;
+    b->last_escape = b->known_from = b->known_to = 0;
     b->entry = 0;
     memset(b->konst_hash, 0xff, sizeof(b->konst_hash));
     b->keep = PyList_New(0);
@@ -222,6 +222,55 @@ build_raw(Builder *b, int op, Ref in0, Ref in1, Ref in2, uint64_t operand0, uint
     return ref;
 }
 
+Ref
+build_known(Builder *b, int op, Ref in0, Ref in1, Ref in2, uint64_t operand0, uint64_t operand1, Ref value)
+{
+    Ref ref = build_raw(b, op, in0, in1, in2, operand0, operand1);
+    if (ref != NO_REF) {
+        Ins *ins = &b->t->ins[ref];
+        ins->flags |= INS_DEAD | INS_KNOWN;
+        ins->snap = NO_SNAP;
+        ins->in[3] = value;
+    }
+    return ref;
+}
+
+// `known` has been made again, as `ref`: what is known of the one is known of the other.
+static void
+give_value(Builder *b, Ref known, Ref ref)
+{
+    Trace *t = b->t;
+    t->ins[known].in[3] = ref;
+    b->type[ref] = b->type[known];
+    b->type_at[ref] = b->type_at[known];
+    b->facts[ref] = b->facts[known];
+    for (Ref at = b->known_from; at < b->known_to; at++) {
+        for (int k = 0; k < MAX_INPUTS; k++) {
+            if (t->ins[at].in[k] == known) {
+                t->ins[at].in[k] = ref;
+            }
+        }
+    }
+}
+
+// `same` is equal to what shall be built: the ref to use for it.
+static Ref
+found(Builder *b, Ref same)
+{
+    if (ref_is_const(same) || !(b->t->ins[same].flags & INS_KNOWN)) {
+        return same;
+    }
+    const Ins ins = b->t->ins[same];
+    if (ins.in[3] != NO_REF || uop_table[ins.op].output == TY_VOID) {
+        return ins.in[3];
+    }
+    Ref ref = build_raw(b, ins.op, ins.in[0], ins.in[1], ins.in[2], ins.operand[0], ins.operand[1]);
+    if (ref != NO_REF) {
+        give_value(b, same, ref);
+    }
+    return ref;
+}
+
 // The newest instruction equal to (op, in, operand) that still holds, or NO_REF.
 static Ref
 find_equal(const Builder *b, int op, const Ref in[3], const uint64_t operand[2])
@@ -262,14 +311,14 @@ build(Builder *b, int op, Ref in0, Ref in1, Ref in2, uint64_t operand0, uint64_t
         return NO_REF;
     }
     if (folded != NO_REF) {
-        return folded;
+        return found(b, folded);
     }
     uint32_t flags = uop_table[op].flags;
     bool shared = (flags & (PURE | GUARD)) || (UOP_READS(flags) && !(flags & EFFECT));
     if (shared) {
         Ref same = find_equal(b, op, in, operand);
         if (same != NO_REF) {
-            return same;
+            return found(b, same);
         }
     }
     return build_raw(b, op, in[0], in[1], in[2], operand[0], operand[1]);

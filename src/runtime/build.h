@@ -16,6 +16,7 @@ typedef struct {
     AbortReason abort;                  // sticky: once set, nothing more is appended
     uint16_t snap;                      // snapshot for instructions that may leave
     Ref last_write[MEM_COUNT];          // newest instruction that wrote each class of memory
+    Ref known_from, known_to;           // INS_KNOWN: from here, to before there
     Ref last_escape;                    // newest instruction after which any memory may differ
     PyTypeObject *type[MAX_INS];        // exact type of each object, where known
     Ref type_at[MAX_INS];               // when it was learnt: __class__ may be assigned later
@@ -32,6 +33,8 @@ int builder_begin(Builder *b, Trace *t);    // 0, -1 out of memory
 Ref build(Builder *b, int op, Ref in0, Ref in1, Ref in2, uint64_t operand0, uint64_t operand1);
 // As build(), but nothing is simplified.
 Ref build_raw(Builder *b, int op, Ref in0, Ref in1, Ref in2, uint64_t operand0, uint64_t operand1);
+// What a trace before this one has done (INS_KNOWN); `value`: the ref that has its result, or NO_REF.
+Ref build_known(Builder *b, int op, Ref in0, Ref in1, Ref in2, uint64_t operand0, uint64_t operand1, Ref value);
 #define build0(b, op) build(b, op, 0, 0, 0, 0, 0)
 #define build1(b, op, a) build(b, op, a, 0, 0, 0, 0)
 #define build2(b, op, a, c) build(b, op, a, c, 0, 0, 0)

@@ -39,6 +39,8 @@ enum {
     INS_SUNK = 2,                       // an allocation made only at the exits that need it
     INS_MARK = 4,                       // scratch bit of the pass that runs
     INS_ENTRY = 8,                      // belongs to the entry part, before LOOP_ENTRY
+    INS_KNOWN = 16,                     // of a side trace: done by a trace before it, dead here; in[3]
+                                        // is the ref that has its value, or NO_REF (side_facts.h)
 };
 
 typedef struct {

@@ -171,7 +171,7 @@ fold_to_float(Builder *b, Ref value)
         if (t->ins[ref].in[0] != value) {
             continue;
         }
-        if (ref_is_const(end) || t->ins[end].op != UOP_RANGE_END) {
+        if (ref_is_const(end) || t->ins[end].op != UOP_RANGE_END || (t->ins[end].flags & INS_KNOWN)) {
             return NO_REF;
         }
         build2(b, UOP_GUARD_INT_LE, end, konst_i64(b, exact));
@@ -555,6 +555,8 @@ fold(Builder *b, int op, Ref in[MAX_INPUTS], const uint64_t operand[MAX_OPERANDS
             }
             return b->t->ins[in[0]].op == UOP_TUPLE_PACK
                 ? konst_i64(b, (int64_t)b->t->ins[in[0]].operand[0]) : NO_REF;
+        case UOP_STR_LEN:
+            return ref_is_const(in[0]) ? konst_i64(b, PyUnicode_GET_LENGTH(konst_as_obj(b->t, in[0]))) : NO_REF;
         case UOP_TUPLE_ITEM:
             return fold_tuple_item(b, in[0], in[1]);
         default:

@@ -285,6 +285,36 @@ record_join(Recorder *r, const Instr *in, PyObject *x, PyObject *y)
     return true;
 }
 
+// --- constants ----------------------------------------------------------------------------------
+
+enum { MAX_CONSTANT = 256 };            // characters
+
+// str + str of constants: the same each time, so it is made once. Only `is` could tell that from
+// a new object; that '' + s is s itself stays so.
+static bool
+record_constant_sum(Recorder *r, PyObject *x, PyObject *y)
+{
+    Ref a = peek(r, 1), b = peek(r, 0);
+    if (!ref_is_const(a) || !ref_is_const(b) || !PyUnicode_CheckExact(x) || !PyUnicode_CheckExact(y)) {
+        return false;
+    }
+    PyObject *p = konst_as_obj(r->t, a), *q = konst_as_obj(r->t, b);
+    if (PyUnicode_GET_LENGTH(p) + PyUnicode_GET_LENGTH(q) > MAX_CONSTANT) {
+        return false;
+    }
+    PyObject *sum = PyUnicode_Concat(p, q);
+    if (sum == NULL) {
+        PyErr_Clear();
+        r->b.abort = ABORT_MEMORY;
+        return true;
+    }
+    Ref result = konst_obj(&r->b, sum);
+    Py_DECREF(sum);
+    drop2(r);
+    push(r, result);
+    return true;
+}
+
 // --- everything else ----------------------------------------------------------------------------
 
 // Operations on builtin types that run no Python code.
@@ -348,7 +378,7 @@ RECORD(BINARY_OP)
         }
     }
     bool inplace = in->oparg >= OP_INPLACE;
-    if (op == OP_ADD && (record_str_append(r, in, x, y)
+    if (op == OP_ADD && (record_constant_sum(r, x, y) || record_str_append(r, in, x, y)
                          || (!(inplace && PyList_CheckExact(x)) && record_join(r, in, x, y)))) {
         return;
     }
@@ -442,7 +472,9 @@ compare_strings(Recorder *r, int op, Ref a, Ref b, PyObject *x, PyObject *y)
     }
     guard_type(&r->b, a, &PyUnicode_Type);
     guard_type(&r->b, b, &PyUnicode_Type);
-    Ref equal = build_raw(&r->b, UOP_C_INT2, a, b, 0, fn((void *)compat_str_equal), 0);
+    Ref equal = ref_is_const(a) && ref_is_const(b)
+        ? konst_i64(&r->b, PyUnicode_Compare(konst_as_obj(r->t, a), konst_as_obj(r->t, b)) == 0)
+        : build_raw(&r->b, UOP_C_INT2, a, b, 0, fn((void *)compat_str_equal), 0);
     drop2(r);
     push_truth(r, op == Py_EQ ? equal
                               : build2(&r->b, UOP_INT_EQ, equal, konst_i64(&r->b, 0)));

@@ -4,6 +4,7 @@
 // them memory holds anyway is found out later (opt_lower.c), when the loop is peeled and it is
 // known what was stored where.
 #include "snapshot.h"
+#include "side_facts.h"
 #include <string.h>
 
 static void
@@ -195,7 +196,6 @@ typedef struct {
     const Exit *exit;
     Ref map[MAX_INS];                   // the parent's refs -> ours
     bool taken[MAX_INS];                // ours: somebody has the reference a box is made with
-    PyTypeObject *types[MAX_INS];       // exact type of the parent's refs at the exit, or NULL
 } Inheritance;
 
 static Loc
@@ -274,9 +274,6 @@ inherit(Inheritance *h, Ref ref)
         mine = build_raw(b, UOP_INHERIT, 0, 0, 0, loc, 0);
         if (mine != NO_REF) {
             r->t->ins[mine].type = ins->type;
-            if (ins->type == TY_OBJ && h->types[ref] != NULL) {
-                learn_type(b, mine, h->types[ref]);
-            }
         }
     }
     h->map[ref] = mine;
@@ -383,6 +380,18 @@ inherit_after_loop(Recorder *r, Frame *innermost)
     r->ran_loop = (int)offset;
 }
 
+// The values of stores that the parent held back.
+static void
+inherit_stored(Inheritance *h, const Snapshot *snap)
+{
+    for (uint32_t i = 0; i < snap->count; i++) {
+        const SnapEntry *e = &h->ex->entries[snap->first + i];
+        for (int k = 0; e->how == SLOT_STORE && k < uop_table[h->ex->ins[e->slot].op].n_inputs; k++) {
+            (void)inherit(h, h->ex->ins[e->slot].in[k]);
+        }
+    }
+}
+
 // Stores that the parent held back are the side trace's first instructions.
 static void
 inherit_stores(Inheritance *h, const Snapshot *snap)
@@ -411,20 +420,9 @@ snapshot_inherit(Recorder *r, Executor *ex, uint32_t n, Frame *innermost)
     static Inheritance h;
     memset(&h.map, 0, ex->n_ins * sizeof(Ref));
     memset(&h.taken, 0, sizeof(h.taken));
-    memset(&h.types, 0, ex->n_ins * sizeof(PyTypeObject *));
     h.r = r;
     h.ex = ex;
     h.exit = &ex->exits[n];
-    for (Ref ref = 1; ref < h.exit->ref; ref++) {
-        // Guards that held on the way to the exit, and only types that no object can lose
-        // (see known_type()).
-        const Ins *ins = &ex->ins[ref];
-        PyTypeObject *type = (PyTypeObject *)(uintptr_t)ins->operand[0];
-        if (ins->op == UOP_GUARD_TYPE && !ref_is_const(ins->in[0])
-            && !(type->tp_flags & Py_TPFLAGS_HEAPTYPE)) {
-            h.types[ins->in[0]] = type;
-        }
-    }
     const Snapshot *snap = &ex->snaps[h.exit->snap];
     inherit_frames(&h, snap, innermost);
     for (uint32_t i = 0; i < snap->count && r->b.abort == ABORT_NONE; i++) {
@@ -459,6 +457,8 @@ snapshot_inherit(Recorder *r, Executor *ex, uint32_t n, Frame *innermost)
                 r->b.abort = ABORT_INTERNAL;
         }
     }
+    inherit_stored(&h, snap);
+    side_facts_inherit(&r->b, ex, n, h.map);
     inherit_stores(&h, snap);
     for (int k = 0; k < r->n_frames; k++) {
         if (r->frames[k].kind == FRAME_INIT
