@@ -556,7 +556,8 @@ fold(Builder *b, int op, Ref in[MAX_INPUTS], const uint64_t operand[MAX_OPERANDS
             return b->t->ins[in[0]].op == UOP_TUPLE_PACK
                 ? konst_i64(b, (int64_t)b->t->ins[in[0]].operand[0]) : NO_REF;
         case UOP_STR_LEN:
-            return ref_is_const(in[0]) ? konst_i64(b, PyUnicode_GET_LENGTH(konst_as_obj(b->t, in[0]))) : NO_REF;
+            return ref_is_const(in[0]) && PyUnicode_CheckExact(konst_as_obj(b->t, in[0]))
+                ? konst_i64(b, PyUnicode_GET_LENGTH(konst_as_obj(b->t, in[0]))) : NO_REF;
         case UOP_TUPLE_ITEM:
             return fold_tuple_item(b, in[0], in[1]);
         default:

@@ -213,14 +213,19 @@ mark_what_holds(Walk *w, Ref from)
 
 // --- which of them can be said of values of the side trace ----------------------------------------------
 
-// Is the ref's value at hand, as one of the side trace's own? Boxes that are not made say nothing.
+// Is the result of the instruction `ref` at hand, as a value of the side trace's own? Boxes that are not made say
+// nothing.
+static bool
+is_mapped(const Walk *w, Ref ref)
+{
+    return w->map[ref] != NO_REF && (ref_is_const(w->map[ref]) || w->b->t->ins[w->map[ref]].op == UOP_INHERIT);
+}
+
+// Is the ref's value at hand, be it an instruction's or a constant?
 static bool
 at_hand(const Walk *w, Ref ref)
 {
-    if (ref_is_const(ref)) {
-        return true;
-    }
-    return w->map[ref] != NO_REF && (ref_is_const(w->map[ref]) || w->b->t->ins[w->map[ref]].op == UOP_INHERIT);
+    return ref_is_const(ref) || is_mapped(w, ref);
 }
 
 // Has the ref's value been written, though without one that is at hand?
@@ -247,7 +252,7 @@ static void
 drop_unknown(Walk *w, Ref from)
 {
     for (Ref ref = 1; ref < from; ref++) {
-        bool is_other = w->map[ref] != NO_REF && !at_hand(w, ref);     // written, or not made
+        bool is_other = w->map[ref] != NO_REF && !is_mapped(w, ref);     // written, or not made
         if ((w->mark[ref] & HOLDS) && (is_other || !inputs_known(w, &w->ex->ins[ref]))) {
             w->mark[ref] = 0;
         }
@@ -273,7 +278,7 @@ mark_needed(Walk *w, Ref from)
         if (!(w->mark[ref] & HOLDS)) {
             continue;
         }
-        if (is_check(ins->op) || at_hand(w, ref) || (w->mark[ref] & NEEDED)) {
+        if (is_check(ins->op) || is_mapped(w, ref) || (w->mark[ref] & NEEDED)) {
             w->mark[ref] |= NEEDED;
             need_inputs(w, ins);
         }
@@ -347,7 +352,7 @@ static void
 write_fact(Walk *w, Ref ref)
 {
     const Ins *ins = &w->ex->ins[ref];
-    bool is_there = at_hand(w, ref);
+    bool is_there = is_mapped(w, ref);
     Ref known = write_known(w, ins->op, ins);
     if (known == NO_REF) {
         return;
