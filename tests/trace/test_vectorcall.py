@@ -439,7 +439,7 @@ print(jitpatch.stats().entered - before >= 900, _jitpatch._has_door(small))
 
 
 def test_what_samples_find_to_pay_gets_one_and_what_does_not_has_none():
-    done = subprocess.run([sys.executable, "-c", SAMPLED], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-P", "-c", SAMPLED], capture_output=True, text=True, timeout=120)
     assert (done.stdout, done.returncode) == ("True False\n", 0), done.stderr
 
 
