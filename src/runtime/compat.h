@@ -98,9 +98,9 @@ void compat_pop_frame(PyThreadState *tstate, Frame *frame);
 // act->args[1..n] (moved). false, and nothing has happened: no room on the data stack, or cells to be
 // made first.
 bool compat_push_call(Activation *callee, const Activation *act, PyObject *func, int n);
-// Does a call by vectorcall come from a CALL of the running frame, whose n arguments lie on the evaluator's stack (or in a
-// tuple that only that stack holds)? Calling a
-// function in its usual way the evaluator gives its references away, so that an argument dies when the callee drops it.
+// Does a call by vectorcall come from a CALL of the running frame, whose n arguments lie on the evaluator's stack (or in
+// a tuple that only that stack holds)? When the evaluator calls a function in its usual way it gives its references
+// away, so that an argument dies when the callee drops it.
 static inline bool compat_gives_arguments(PyThreadState *tstate, PyObject *func, PyObject *const *args, Py_ssize_t n);
 // A call that a function's own vectorcall was given: the frame with its n positional arguments, taken from the caller if
 // they are given, and defaults for those that lack. NULL, and nothing has happened: also if it takes other arguments.
@@ -137,7 +137,7 @@ int compat_return_offset(PyCodeObject *code, int call_offset);
 // --- functions' own vectorcalls ---------------------------------------------------------------
 // The interpreter's own, for functions; NULL without an exception if memory is out.
 vectorcallfunc compat_plain_vectorcall(void);
-// May compat_push_called() be asked for functions of this code?
+// May compat_push_called() be asked for functions of this code, which is a plain function's?
 bool compat_takes_plain_calls(const PyCodeObject *code);
 // The number by which specialised bytecodes know the function; 0: they do not. Whoever sets a vectorcall takes it away.
 uint32_t compat_function_version(PyObject *func);

@@ -71,9 +71,7 @@ compat_plain_vectorcall(void)
 bool
 compat_takes_plain_calls(const PyCodeObject *code)
 {
-    const int refuse = CO_VARARGS | CO_VARKEYWORDS | CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR;
-    const int needed = CO_OPTIMIZED | CO_NEWLOCALS;
-    return (code->co_flags & refuse) == 0 && (code->co_flags & needed) == needed && code->co_kwonlyargcount == 0
+    return (code->co_flags & (CO_VARARGS | CO_VARKEYWORDS)) == 0 && code->co_kwonlyargcount == 0
         && code->co_ncellvars == 0;
 }
 

@@ -126,7 +126,7 @@ run_resumed(Activation *act, PyThreadState *tstate, Frame *frame, Executor *ex, 
     }
     // All else is in the frame.
     if (act->verdict != NULL) {
-        policy_left(act->verdict, left, exit, frame, false);
+        policy_left(act->verdict, exit, frame, false);
     }
     int depth;
     ex->inside--;

@@ -191,7 +191,7 @@ leave_on(Activation *act, Executor *ex, uint32_t n, Frame **frames, PyObject **e
     coverage_exit(ex, exit, raised);
     if (act->verdict != NULL) {
         bool first_try = exit->retry <= (uint32_t)jit.params.side_threshold;    // none has been given up here
-        policy_left(act->verdict, ex, exit, frames[0], !raised && first_try && may_grow(ex, exit));
+        policy_left(act->verdict, exit, frames[0], !raised && first_try && may_grow(ex, exit));
     }
     if ((left_by == UOP_GUARD_IP || left_by == UOP_GUARD_VALID) && snap->n_frames > 1) {
         record_left_after_loop(frames[snap->n_frames - 1]);

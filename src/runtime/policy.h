@@ -47,7 +47,7 @@ void policy_started(Verdict *verdict);
 void policy_stopped(Verdict *verdict);
 // Compiled code was left at this exit, and `frame`, with which it was entered, is up to date again.
 // growing: one that gets a side trace when it is hot.
-void policy_left(Verdict *verdict, const Executor *ex, const Exit *exit, Frame *frame, bool growing);
+void policy_left(Verdict *verdict, const Exit *exit, Frame *frame, bool growing);
 // Or the function has returned, at the end of this trace.
 void policy_returned(Verdict *verdict, const Executor *ex);
 // How compiled code was entered: by an event; as the next value of a generator that C code asked for, which costs the

@@ -160,7 +160,8 @@ bool
 vectorcall_may_open(PyCodeObject *code)
 {
     const CodeInfo *info = code == NULL || !jit.params.doors ? NULL : info_find(code);
-    return info != NULL && info->door_strikes < DOOR_STRIKES && compat_takes_plain_calls(code) && !switches_in(code);
+    return info != NULL && info->door_strikes < DOOR_STRIKES && anchor_is_plain_function(code)
+        && compat_takes_plain_calls(code) && !switches_in(code);
 }
 
 static bool
