@@ -116,7 +116,8 @@ length(PyObject *result)
     }
     int overflow;
     Py_ssize_t n = -1;
-    if (PyLong_AsLongLongAndOverflow(result, &overflow) < 0 || overflow < 0) {
+    long long value = PyLong_AsLongLongAndOverflow(result, &overflow);      // -1, too, if it is too large
+    if (overflow < 0 || (overflow == 0 && value < 0)) {
         PyErr_SetString(PyExc_ValueError, "__len__() should return >= 0");
     }
     else {

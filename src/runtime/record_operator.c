@@ -267,7 +267,8 @@ void
 operator_result(Recorder *r, const RFrame *f, Ref result, Outcome outcome)
 {
     Builder *b = &r->b;
-    if (outcome.open) {                 // result is NotImplemented, which never dies
+    if (outcome.open) {                 // result is NotImplemented
+        drop_later(r, result);
         void *rest = f->kind == FRAME_BINARY ? (void *)rest_of_binary : (void *)rest_of_compare;
         result = call_unknown(r, UOP_CALL2N, peek(r, 1), peek(r, 0), 0, rest, f->op);
         if (f->kind == FRAME_COMPARE && (f->op & OP_TO_BOOL)) {

@@ -247,6 +247,47 @@ def case_results_that_operators_may_not_have():
     print(total)
 
 
+def case_length_of_a_size_that_no_c_number_has():
+    class Long:
+        def __len__(self):
+            return self.length
+
+    long, results = Long(), []
+    for length in (5, 1 << 63, 1 << 70, -1 << 63, -1 << 70, (1 << 63) - 1):
+        long.length = 5
+        for i in range(HOT):
+            if i == HOT - 1:
+                long.length = length
+            try:
+                results.append(len(long))
+            except (ValueError, OverflowError) as error:
+                tell(error)
+    print(sum(results))
+
+
+def case_not_implemented_comes_from_a_variable():
+    class Undecided:
+        def __eq__(self, other):
+            return answer
+
+        def __add__(self, other):
+            return answer
+
+        __radd__ = __lt__ = __add__
+
+    undecided, count = Undecided(), 0
+    for answer in (True, NotImplemented, 4, NotImplemented):
+        for i in range(HOT):
+            count += undecided == i
+            try:
+                count += (undecided + i) + (i + undecided)
+                count += undecided < i
+            except TypeError as error:
+                if i == HOT - 1:
+                    tell(error)
+    print(count)
+
+
 def case_exceptions_inside_of_operators():
     class Fragile(Vec):
         def __add__(self, other):
