@@ -494,14 +494,32 @@ record_follows(Frame *frame, PyCodeObject *code)
 }
 
 #ifdef JITPATCH_DEBUG
+// Made by this uop, it is an object that never dies, and that nobody owns.
+static bool
+makes_immortal(int op)
+{
+    return op == UOP_BOX_BOOL || op == UOP_C_COMPARE || op == UOP_CHAR_STR;
+}
+
+// The same of a value: its own uop says so, or the fact of a trace before this one of which it is the result.
+static bool
+is_immortal(const Recorder *r, Ref ref)
+{
+    bool yes = makes_immortal(r->t->ins[ref].op);
+    for (Ref known = r->b.known_from; known < r->b.known_to && !yes; known++) {
+        const Ins *ins = &r->t->ins[known];
+        yes = ins->in[3] == ref && makes_immortal(ins->op);
+    }
+    return yes;
+}
+
 // The books balance: what the trace owns some slot holds, and what a slot holds the trace owns.
 static void
 check_books(const Recorder *r)
 {
     for (Ref ref = 1; ref < r->t->n_ins; ref++) {
         int op = r->t->ins[ref].op, n = holders(r, ref);
-        bool immortal = op == UOP_BOX_BOOL || op == UOP_C_COMPARE || op == UOP_CHAR_STR;
-        if (r->own[ref] > n || (n > 0 && r->own[ref] == 0 && !immortal)) {
+        if (r->own[ref] > n || (n > 0 && r->own[ref] == 0 && !is_immortal(r, ref))) {
             char *text = trace_text(r->t);
             fprintf(stderr, "%s\njitpatch: %04d %s: the trace owns %d, slots hold %d\n", text, ref,
                     uop_table[op].name, r->own[ref], n);

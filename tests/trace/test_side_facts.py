@@ -29,6 +29,21 @@ def count(texts, *words):
     return sum(all(word in line for word in words) for text in texts for line in text.splitlines())
 
 
+def asked_again(n):
+    total = 0
+    for i in range(n):
+        small = i < 5
+        if i % 3 == 0:
+            small = None
+            again = i < 5
+            total += again
+    return total
+
+
+def test_a_truth_found_before_is_found_again_after_its_variable_went():
+    assert count(grown(asked_again, 300), "INHERIT") > 0        # (the books of debug builds balance, above all)
+
+
 def fizzbuzz(n, put):
     for i in range(n):
         s = ""
