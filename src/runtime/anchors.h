@@ -35,6 +35,7 @@ typedef struct CodeInfo {
     uint32_t refused;           // calls of those that were left to the interpreter, since ...
     uint64_t refused_from;      // ... the trace had been entered so often
     uint8_t door_strikes;       // reasons to open no more of them
+    int exact_arguments;        // positional ones, with which a call of those is bound in line; -1: none is
     uint8_t *names_stored;      // made when first asked for (record_names.c)
     uint32_t used, size;        // loops; size is 0 or a power of two
     Anchor *anchors;            // open addressing by offset

@@ -102,13 +102,13 @@ bool compat_push_call(Activation *callee, const Activation *act, PyObject *func,
 // a tuple that only that stack holds)? When the evaluator calls a function in its usual way it gives its references
 // away, so that an argument dies when the callee drops it.
 static inline bool compat_gives_arguments(PyThreadState *tstate, PyObject *func, PyObject *const *args, Py_ssize_t n);
-// A call that a function's own vectorcall was given: the frame with its n positional arguments, taken from the caller if
-// they are given, and defaults for those that lack. NULL, and nothing has happened: also if it takes other arguments.
-Frame *compat_push_called(PyThreadState *tstate, PyObject *func, PyObject *const *args, Py_ssize_t n, bool given);
+// A call that a function's own vectorcall was given: the frame with its arguments, taken from the caller if they are
+// given. NULL, and nothing has happened: arguments that the interpreter has to sort out, or no room.
+Frame *compat_push_bound(PyThreadState *tstate, PyObject *func, PyObject *const *args, Py_ssize_t n, PyObject *names,
+                         bool given);
 // The call as the evaluator makes it, with the arguments that are given.
 PyObject *compat_call_giving(PyThreadState *tstate, PyObject *func, PyObject *const *args, size_t n, PyObject *names);
-// The same in line, for the usual call: it gives all parameters, and there is nothing to copy from a closure. NULL: it is
-// another.
+// The same in line, for the usual call: n = co_argcount, of code that compat_binds_exactly(). NULL: no room.
 static inline Frame *compat_push_exact(PyThreadState *tstate, PyObject *func, PyObject *const *args, Py_ssize_t n,
                                        bool given);
 // compat_pop_call() in line.
@@ -137,8 +137,10 @@ int compat_return_offset(PyCodeObject *code, int call_offset);
 // --- functions' own vectorcalls ---------------------------------------------------------------
 // The interpreter's own, for functions; NULL without an exception if memory is out.
 vectorcallfunc compat_plain_vectorcall(void);
-// May compat_push_called() be asked for functions of this code, which is a plain function's?
-bool compat_takes_plain_calls(const PyCodeObject *code);
+// May compat_push_bound() be asked for functions of this code, which is a plain function's?
+bool compat_can_bind(const PyCodeObject *code);
+// Do its parameters take positional arguments only, and are none of its variables cells?
+bool compat_binds_exactly(const PyCodeObject *code);
 // The number by which specialised bytecodes know the function; 0: they do not. Whoever sets a vectorcall takes it away.
 uint32_t compat_function_version(PyObject *func);
 void compat_set_vectorcall(PyObject *func, vectorcallfunc call);

@@ -112,8 +112,7 @@ compat_push_exact(PyThreadState *tstate, PyObject *func, PyObject *const *args, 
     const PyFunctionObject *f = (PyFunctionObject *)func;
     PyCodeObject *code = (PyCodeObject *)f->func_code;
     CompatFrame *frame = (CompatFrame *)tstate->datastack_top;
-    if (n != code->co_argcount || frame == NULL || code->co_nfreevars != 0
-        || code->co_framesize >= tstate->datastack_limit - (PyObject **)frame) {
+    if (code->co_framesize >= tstate->datastack_limit - (PyObject **)frame) {
         return NULL;
     }
     tstate->datastack_top += code->co_framesize;
@@ -121,12 +120,15 @@ compat_push_exact(PyThreadState *tstate, PyObject *func, PyObject *const *args, 
                            .globals = f->func_globals, .builtins = f->func_builtins,
                            .instr_ptr = compat_code_start(code) + code->_co_firsttraceable,
                            .owner = COMPAT_OWNER_THREAD};
-    int i = 0;
+    int i = 0, end = code->co_nlocalsplus - code->co_nfreevars;
     for (; i < n; i++) {
         frame->localsplus[i] = compat_take_argument(args, i, given);
     }
-    for (; i < code->co_nlocalsplus; i++) {
+    for (; i < end; i++) {
         frame->localsplus[i] = NULL;
+    }
+    for (int k = 0; k < code->co_nfreevars; k++) {
+        frame->localsplus[i++] = Py_NewRef(PyTuple_GET_ITEM(f->func_closure, k));
     }
     tstate->current_frame = (Frame *)(void *)frame;
     tstate->py_recursion_remaining--;

@@ -110,7 +110,7 @@ bool run_executor(PyThreadState *tstate, Frame *frame, Executor *ex, bool in_com
 // be gone.
 bool run_loop(PyCodeObject *code, Executor *ex);
 
-// Runs ex for the frame of a call (compat_push_called), which is gone afterwards, and judges the entry: what the function
+// Runs ex for the frame of a call (compat_push_bound), which is gone afterwards, and judges the entry: what the function
 // returns, or NULL with an exception.
 PyObject *run_judged(PyThreadState *tstate, Frame *frame, Executor *ex);
 // The same for an activation that has left its trace: the interpreter finishes the frame.

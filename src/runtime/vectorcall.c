@@ -3,7 +3,7 @@
 // In:   a call, from the interpreter or from C, of a function that has a *door*: our pointer where the interpreter's own
 //       vectorcall was.
 // Out:  what its trace returns, with no event and no evaluator in between; or what the interpreter's vectorcall returns,
-//       wherever the call is not a plain one, or the trace may not be run now. Result and errors are the same.
+//       wherever the arguments are for the interpreter to sort out, or the trace may not be run now. Result and errors are the same.
 //
 // A function gets a door when its trace has been found to pay (policy.c) and the same function is met a second time: one
 // made anew for each call never has one. Until then, and for calls that the interpreter makes in its own way
@@ -161,7 +161,7 @@ vectorcall_may_open(PyCodeObject *code)
 {
     const CodeInfo *info = code == NULL || !jit.params.doors ? NULL : info_find(code);
     return info != NULL && info->door_strikes < DOOR_STRIKES && anchor_is_plain_function(code)
-        && compat_takes_plain_calls(code) && !switches_in(code);
+        && compat_can_bind(code) && !switches_in(code);
 }
 
 static bool
@@ -204,6 +204,7 @@ vectorcall_consider(CodeInfo *info, PyObject *func)
     *bucket_of(func) = door;
     doors.n++;
     if (info->doors++ == 0) {
+        info->exact_arguments = compat_binds_exactly(info->code) ? info->code->co_argcount : -1;
         info->refused = 0;
         info->refused_from = ex->entered;
     }
@@ -339,14 +340,13 @@ call_plainly(PyThreadState *tstate, PyObject *func, PyObject *const *args, size_
 
 // The frame for the call; NULL: it takes arguments that the interpreter has to sort out.
 static inline __attribute__((always_inline)) Frame *
-push(PyThreadState *tstate, PyObject *func, PyObject *const *args, Py_ssize_t n, PyObject *names)
+push(PyThreadState *tstate, PyObject *func, const CodeInfo *info, PyObject *const *args, Py_ssize_t n, PyObject *names)
 {
-    if (names != NULL) {
-        return NULL;
+    if (n == info->exact_arguments && names == NULL) {
+        return compat_push_exact(tstate, func, args, n, compat_gives_arguments(tstate, func, args, n));
     }
-    bool given = compat_gives_arguments(tstate, func, args, n);
-    Frame *frame = compat_push_exact(tstate, func, args, n, given);
-    return frame != NULL ? frame : compat_push_called(tstate, func, args, n, given);
+    Py_ssize_t all = n + (names == NULL ? 0 : PyTuple_GET_SIZE(names));
+    return compat_push_bound(tstate, func, args, n, names, compat_gives_arguments(tstate, func, args, all));
 }
 
 // Where may_run() said no.
@@ -356,10 +356,7 @@ call_slowly(PyThreadState *tstate, PyObject *callable, PyObject *const *args, si
     PyFunctionObject *func = (PyFunctionObject *)callable;
     CodeInfo *info = info_find((PyCodeObject *)func->func_code);
     Executor *ex = look_again(tstate, func, info);
-    Py_ssize_t n = PyVectorcall_NARGS(nargsf);
-    Frame *frame = ex == NULL || names != NULL
-        ? NULL
-        : compat_push_called(tstate, callable, args, n, compat_gives_arguments(tstate, callable, args, n));
+    Frame *frame = ex == NULL ? NULL : push(tstate, callable, info, args, PyVectorcall_NARGS(nargsf), names);
     if (ex != NULL && frame == NULL) {
         refuse(callable, info);
     }
@@ -376,7 +373,7 @@ vectorcall_enter(PyObject *callable, PyObject *const *args, size_t nargsf, PyObj
     if (!may_run(tstate, func, ex)) {
         return call_slowly(tstate, callable, args, nargsf, names);
     }
-    Frame *frame = push(tstate, callable, args, PyVectorcall_NARGS(nargsf), names);
+    Frame *frame = push(tstate, callable, info, args, PyVectorcall_NARGS(nargsf), names);
     if (frame == NULL) {
         refuse(callable, info);
         return call_plainly(tstate, callable, args, nargsf, names);
