@@ -9,9 +9,21 @@
 #include <stdint.h>
 #include "codeunit.h"
 
+// Data of the runtime's own that fast paths look at: told where it lies, the compiler needs no table of addresses. (An
+// option that hides what is defined does not tell it of what is only declared.)
+#ifdef __ELF__
+#define OURS extern __attribute__((visibility("hidden")))
+#else
+#define OURS extern
+#endif
+
 typedef struct Executor Executor;
 typedef struct Activation Activation;
 typedef struct _PyInterpreterFrame Frame;   // opaque outside compat_*.c
+
+// The thread that runs; compat_thread_quickly(): if compat_can_hurry().
+static inline PyThreadState *compat_thread(void);
+static inline PyThreadState *compat_thread_quickly(void);
 
 // --- self-check -------------------------------------------------------------------------------
 // NULL, or one line saying why this interpreter cannot be served (layout compiled in differs from
@@ -103,7 +115,9 @@ bool compat_push_call(Activation *callee, const Activation *act, PyObject *func,
 // away, so that an argument dies when the callee drops it.
 static inline bool compat_gives_arguments(PyThreadState *tstate, PyObject *func, PyObject *const *args, Py_ssize_t n);
 // A call that a function's own vectorcall was given: the frame with its arguments, taken from the caller if they are
-// given. NULL, and nothing has happened: arguments that the interpreter has to sort out, or no room.
+// given. NULL, and nothing has happened: arguments that the interpreter has to sort out, or no room. If they are,
+// the caller's operand stack has the function as well, and its reference is the frame's as long as that runs compiled:
+// whoever ends it in another way than compat_end_called() calls compat_own_called() before.
 Frame *compat_push_bound(PyThreadState *tstate, PyObject *func, PyObject *const *args, Py_ssize_t n, PyObject *names,
                          bool given);
 // The call as the evaluator makes it, with the arguments that are given.
@@ -111,8 +125,9 @@ PyObject *compat_call_giving(PyThreadState *tstate, PyObject *func, PyObject *co
 // The same in line, for the usual call: n = co_argcount, of code that compat_binds_exactly(). NULL: no room.
 static inline Frame *compat_push_exact(PyThreadState *tstate, PyObject *func, PyObject *const *args, Py_ssize_t n,
                                        bool given);
-// compat_pop_call() in line.
-static inline void compat_end_called(PyThreadState *tstate, Frame *frame);
+// Ends such a frame, its locals owning what they hold.
+static inline void compat_end_called(PyThreadState *tstate, Frame *frame, bool given);
+static inline void compat_own_called(Frame *frame, bool given);
 // The same call left to the interpreter: its result, or NULL with an exception.
 PyObject *compat_call_function(PyThreadState *tstate, PyObject *func, PyObject *const *args, int n);
 // Its end, its locals owning what they hold.
@@ -147,8 +162,8 @@ void compat_set_vectorcall(PyObject *func, vectorcallfunc call);
 void compat_give_back_vectorcall(PyObject *func, vectorcallfunc call, uint32_t version);
 // The word that says which tools there are, and whether an event waits: as compat_monitoring_version() if none does.
 static inline uint64_t compat_breaker(PyThreadState *tstate);
-// How deeply C functions are nested in this thread, evaluators counted once.
-static inline int compat_c_depth(PyThreadState *tstate);
+// Are more C functions nested in this thread, evaluators counted once?
+static inline bool compat_c_deeper(PyThreadState *tstate, int than);
 
 // --- generators -------------------------------------------------------------------------------
 Frame *compat_generator_frame(PyObject *generator);
@@ -196,6 +211,10 @@ bool compat_watched_locally(PyCodeObject *code);
 // PyUnstable_Code_SetExtra, but without room for slots of others behind ours: CPython calls the free functions of
 // all slots there is room for. First compat_learn_extras, with a code object whose slot holds `extra`.
 static inline void *compat_get_extra(PyCodeObject *code, int index);      // NULL: none
+// Has all been found where the functions look that ask nothing before?
+static inline bool compat_can_hurry(void);
+// compat_get_extra() of a code object that has one, if compat_can_hurry().
+static inline void *compat_extra_made(PyCodeObject *code, int index);
 int compat_set_extra(PyCodeObject *code, int index, void *extra);
 void compat_learn_extras(PyCodeObject *code, int index, void *extra);
 bool compat_evaluator_is_replaced(PyThreadState *tstate);

@@ -226,9 +226,10 @@ compat_push_bound(PyThreadState *tstate, PyObject *func, PyObject *const *args, 
     }
     _PyInterpreterFrame *frame = (_PyInterpreterFrame *)tstate->datastack_top;
     tstate->datastack_top += code->co_framesize;
-    _PyFrame_Initialize(frame, (PyFunctionObject *)Py_NewRef(func), NULL, code, 0);
+    _PyFrame_Initialize(frame, (PyFunctionObject *)(given ? func : Py_NewRef(func)), NULL, code, 0);
     fill_parameters(&b, frame->localsplus);
     fill_cells(&b, frame->localsplus);
+    frame->stacktop = -1;
     frame->instr_ptr = _PyCode_CODE(code) + code->_co_firsttraceable;
     frame->previous = tstate->current_frame;
     tstate->current_frame = frame;

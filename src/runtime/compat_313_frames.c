@@ -28,6 +28,7 @@ SAME(instr_ptr, instr_ptr);
 SAME(stacktop, stacktop);
 SAME(owner, owner);
 SAME(localsplus, localsplus);
+_Static_assert(offsetof(_PyInterpreterFrame, localsplus) == offsetof(CompatFrame, unused) + 1, "a gap before the slots");
 #undef SAME
 _Static_assert((int)COMPAT_OWNER_THREAD == (int)FRAME_OWNED_BY_THREAD && (int)COMPAT_OWNER_GENERATOR == (int)FRAME_OWNED_BY_GENERATOR
                && (int)COMPAT_OWNER_CSTACK == (int)FRAME_OWNED_BY_CSTACK, "owners of frames");
