@@ -35,6 +35,12 @@ typedef struct CodeInfo {
     uint32_t refused;           // calls of those that were left to the interpreter, since ...
     uint64_t refused_from;      // ... the trace had been entered so often
     uint8_t door_strikes;       // reasons to open no more of them
+    int exact_arguments;        // positional ones, with which a call of those is bound in line; -1: none is
+    struct {                    // what was found at the last call through one of them
+        Executor *trace;        // (borrowed) good if jit.epoch and the thread's breaker are still
+        uint64_t epoch, breaker;    // these
+        PyObject *globals, *builtins;   // of all functions with doors; compared only
+    } door;
     uint8_t *names_stored;      // made when first asked for (record_names.c)
     uint32_t used, size;        // loops; size is 0 or a power of two
     Anchor *anchors;            // open addressing by offset
@@ -64,7 +70,7 @@ anchor_slot(const CodeInfo *info, int offset)   // where it is, or would be; inf
     }
 }
 // The one looked up last.
-extern struct AnchorLast { PyCodeObject *code; Anchor *anchor; } anchor_last;
+OURS struct AnchorLast { PyCodeObject *code; Anchor *anchor; } anchor_last;
 static inline Anchor *
 anchor_need(PyCodeObject *code, int offset)
 {

@@ -9,9 +9,21 @@
 #include <stdint.h>
 #include "codeunit.h"
 
+// Data of the runtime's own that fast paths look at: told where it lies, the compiler needs no table of addresses. (An
+// option that hides what is defined does not tell it of what is only declared.)
+#ifdef __ELF__
+#define OURS extern __attribute__((visibility("hidden")))
+#else
+#define OURS extern
+#endif
+
 typedef struct Executor Executor;
 typedef struct Activation Activation;
 typedef struct _PyInterpreterFrame Frame;   // opaque outside compat_*.c
+
+// The thread that runs; compat_thread_quickly(): if compat_can_hurry().
+static inline PyThreadState *compat_thread(void);
+static inline PyThreadState *compat_thread_quickly(void);
 
 // --- self-check -------------------------------------------------------------------------------
 // NULL, or one line saying why this interpreter cannot be served (layout compiled in differs from
@@ -102,17 +114,20 @@ bool compat_push_call(Activation *callee, const Activation *act, PyObject *func,
 // a tuple that only that stack holds)? When the evaluator calls a function in its usual way it gives its references
 // away, so that an argument dies when the callee drops it.
 static inline bool compat_gives_arguments(PyThreadState *tstate, PyObject *func, PyObject *const *args, Py_ssize_t n);
-// A call that a function's own vectorcall was given: the frame with its n positional arguments, taken from the caller if
-// they are given, and defaults for those that lack. NULL, and nothing has happened: also if it takes other arguments.
-Frame *compat_push_called(PyThreadState *tstate, PyObject *func, PyObject *const *args, Py_ssize_t n, bool given);
+// A call that a function's own vectorcall was given: the frame with its arguments, taken from the caller if they are
+// given. NULL, and nothing has happened: arguments that the interpreter has to sort out, or no room. If they are,
+// the caller's operand stack has the function as well, and its reference is the frame's as long as that runs compiled:
+// whoever ends it in another way than compat_end_called() calls compat_own_called() before.
+Frame *compat_push_bound(PyThreadState *tstate, PyObject *func, PyObject *const *args, Py_ssize_t n, PyObject *names,
+                         bool given);
 // The call as the evaluator makes it, with the arguments that are given.
 PyObject *compat_call_giving(PyThreadState *tstate, PyObject *func, PyObject *const *args, size_t n, PyObject *names);
-// The same in line, for the usual call: it gives all parameters, and there is nothing to copy from a closure. NULL: it is
-// another.
+// The same in line, for the usual call: n = co_argcount, of code that compat_binds_exactly(). NULL: no room.
 static inline Frame *compat_push_exact(PyThreadState *tstate, PyObject *func, PyObject *const *args, Py_ssize_t n,
                                        bool given);
-// compat_pop_call() in line.
-static inline void compat_end_called(PyThreadState *tstate, Frame *frame);
+// Ends such a frame, its locals owning what they hold.
+static inline void compat_end_called(PyThreadState *tstate, Frame *frame, bool given);
+static inline void compat_own_called(Frame *frame, bool given);
 // The same call left to the interpreter: its result, or NULL with an exception.
 PyObject *compat_call_function(PyThreadState *tstate, PyObject *func, PyObject *const *args, int n);
 // Its end, its locals owning what they hold.
@@ -137,16 +152,18 @@ int compat_return_offset(PyCodeObject *code, int call_offset);
 // --- functions' own vectorcalls ---------------------------------------------------------------
 // The interpreter's own, for functions; NULL without an exception if memory is out.
 vectorcallfunc compat_plain_vectorcall(void);
-// May compat_push_called() be asked for functions of this code, which is a plain function's?
-bool compat_takes_plain_calls(const PyCodeObject *code);
+// May compat_push_bound() be asked for functions of this code, which is a plain function's?
+bool compat_can_bind(const PyCodeObject *code);
+// Do its parameters take positional arguments only, and are none of its variables cells?
+bool compat_binds_exactly(const PyCodeObject *code);
 // The number by which specialised bytecodes know the function; 0: they do not. Whoever sets a vectorcall takes it away.
 uint32_t compat_function_version(PyObject *func);
 void compat_set_vectorcall(PyObject *func, vectorcallfunc call);
 void compat_give_back_vectorcall(PyObject *func, vectorcallfunc call, uint32_t version);
 // The word that says which tools there are, and whether an event waits: as compat_monitoring_version() if none does.
 static inline uint64_t compat_breaker(PyThreadState *tstate);
-// How deeply C functions are nested in this thread, evaluators counted once.
-static inline int compat_c_depth(PyThreadState *tstate);
+// Are more C functions nested in this thread, evaluators counted once?
+static inline bool compat_c_deeper(PyThreadState *tstate, int than);
 
 // --- generators -------------------------------------------------------------------------------
 Frame *compat_generator_frame(PyObject *generator);
@@ -194,6 +211,10 @@ bool compat_watched_locally(PyCodeObject *code);
 // PyUnstable_Code_SetExtra, but without room for slots of others behind ours: CPython calls the free functions of
 // all slots there is room for. First compat_learn_extras, with a code object whose slot holds `extra`.
 static inline void *compat_get_extra(PyCodeObject *code, int index);      // NULL: none
+// Has all been found where the functions look that ask nothing before?
+static inline bool compat_can_hurry(void);
+// compat_get_extra() of a code object that has one, if compat_can_hurry().
+static inline void *compat_extra_made(PyCodeObject *code, int index);
 int compat_set_extra(PyCodeObject *code, int index, void *extra);
 void compat_learn_extras(PyCodeObject *code, int index, void *extra);
 bool compat_evaluator_is_replaced(PyThreadState *tstate);

@@ -77,6 +77,18 @@ check_layout(void)
     return NULL;
 }
 
+PyThreadState **compat_gil_holder;
+
+// Its place is in no table of offsets: it is where it should be if this thread is found there.
+static void
+find_gil_holder(PyThreadState *tstate)
+{
+    struct _gil_runtime_state *gil = tstate->interp->ceval.gil;
+    if (tstate->interp == PyInterpreterState_Main() && gil != NULL && gil->last_holder == tstate) {
+        compat_gil_holder = &gil->last_holder;
+    }
+}
+
 const char *
 compat_check(void)
 {
@@ -98,7 +110,11 @@ compat_check(void)
     if ((PySys_GetObject("gettotalrefcount") != NULL) != compiled_debug) {
         return "jitpatch was not built for debug builds of CPython: use the default build of 3.13";
     }
-    return check_layout();
+    const char *mismatch = check_layout();
+    if (mismatch == NULL) {
+        find_gil_holder(PyThreadState_GET());
+    }
+    return mismatch;
 }
 
 const char *

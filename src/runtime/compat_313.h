@@ -21,6 +21,7 @@
 #include "internal/pycore_dict.h"
 #include "internal/pycore_frame.h"
 #include "internal/pycore_function.h"
+#include "internal/pycore_gil.h"
 #include "internal/pycore_instruments.h"
 #include "internal/pycore_interp.h"
 #include "internal/pycore_list.h"

@@ -28,6 +28,7 @@ SAME(instr_ptr, instr_ptr);
 SAME(stacktop, stacktop);
 SAME(owner, owner);
 SAME(localsplus, localsplus);
+_Static_assert(offsetof(_PyInterpreterFrame, localsplus) == offsetof(CompatFrame, unused) + 1, "a gap before the slots");
 #undef SAME
 _Static_assert((int)COMPAT_OWNER_THREAD == (int)FRAME_OWNED_BY_THREAD && (int)COMPAT_OWNER_GENERATOR == (int)FRAME_OWNED_BY_GENERATOR
                && (int)COMPAT_OWNER_CSTACK == (int)FRAME_OWNED_BY_CSTACK, "owners of frames");
@@ -253,39 +254,6 @@ compat_push_call(Activation *callee, const Activation *act, PyObject *func, int 
     callee->depth = 0;
     callee->floor = act->floor;
     return true;
-}
-
-Frame *
-compat_push_called(PyThreadState *tstate, PyObject *func, PyObject *const *args, Py_ssize_t n, bool given)
-{
-    const PyFunctionObject *f = (PyFunctionObject *)func;
-    PyCodeObject *code = (PyCodeObject *)f->func_code;
-    Py_ssize_t lacking = code->co_argcount - n;
-    if (lacking != 0 && (lacking < 0 || f->func_defaults == NULL || lacking > PyTuple_GET_SIZE(f->func_defaults))) {
-        return NULL;
-    }
-    if (!_PyThreadState_HasStackSpace(tstate, code->co_framesize)) {
-        return NULL;
-    }
-    _PyInterpreterFrame *frame = (_PyInterpreterFrame *)tstate->datastack_top;
-    tstate->datastack_top += code->co_framesize;
-    _PyFrame_Initialize(frame, (PyFunctionObject *)Py_NewRef(func), NULL, code, code->co_argcount);
-    for (Py_ssize_t i = 0; i < n; i++) {
-        frame->localsplus[i] = compat_take_argument(args, i, given);
-    }
-    for (Py_ssize_t i = n; i < code->co_argcount; i++) {
-        Py_ssize_t at = PyTuple_GET_SIZE(f->func_defaults) - (code->co_argcount - i);
-        frame->localsplus[i] = Py_NewRef(PyTuple_GET_ITEM(f->func_defaults, at));
-    }
-    for (int i = 0, first = code->co_nlocalsplus - code->co_nfreevars; i < code->co_nfreevars; i++) {
-        frame->localsplus[first + i] = Py_NewRef(PyTuple_GET_ITEM(f->func_closure, i));
-    }
-    frame->stacktop = code->co_nlocalsplus;
-    frame->instr_ptr = _PyCode_CODE(code) + code->_co_firsttraceable;
-    frame->previous = tstate->current_frame;
-    tstate->current_frame = frame;
-    tstate->py_recursion_remaining--;
-    return frame;
 }
 
 PyObject *

@@ -15,7 +15,7 @@ typedef struct {
     _Py_CODEUNIT *instr_ptr;
     int stacktop;
     uint16_t return_offset;
-    char owner;
+    char owner, unused;         // (what is between; set along, for then all from stacktop on is one store)
     PyObject *localsplus[1];
 } CompatFrame;
 
@@ -23,9 +23,27 @@ enum { COMPAT_OWNER_THREAD = 0, COMPAT_OWNER_GENERATOR = 1, COMPAT_OWNER_CSTACK 
 
 // Is it a CALL or CALL_KW? COMPAT_STAR: CALL_FUNCTION_EX. COMPAT_LOOK: the byte of a tool's event stands there.
 enum { COMPAT_NO_CALL, COMPAT_CALL, COMPAT_LOOK, COMPAT_STAR };
-extern const uint8_t compat_opcode_is_call[256];
+OURS const uint8_t compat_opcode_is_call[256];
 bool compat_call_is_hidden(PyCodeObject *code, const _Py_CODEUNIT *at);
 bool compat_gives_tuple(Frame *caller, PyObject *func, PyObject *const *args, Py_ssize_t n);
+
+// Where the GIL has who took it last, a call of PyThreadState_Get() cheaper. NULL: it is not known (compat_check).
+OURS PyThreadState **compat_gil_holder;
+
+static inline PyThreadState *
+compat_thread(void)
+{
+    PyThreadState *tstate = compat_gil_holder != NULL ? *compat_gil_holder : PyThreadState_GET();
+    assert(tstate == PyThreadState_GET());
+    return tstate;
+}
+
+static inline PyThreadState *
+compat_thread_quickly(void)
+{
+    assert(*compat_gil_holder == PyThreadState_GET());
+    return *compat_gil_holder;
+}
 
 static inline CompatFrame *compat_view(Frame *frame) { return (CompatFrame *)(void *)frame; }
 
@@ -112,21 +130,35 @@ compat_push_exact(PyThreadState *tstate, PyObject *func, PyObject *const *args, 
     const PyFunctionObject *f = (PyFunctionObject *)func;
     PyCodeObject *code = (PyCodeObject *)f->func_code;
     CompatFrame *frame = (CompatFrame *)tstate->datastack_top;
-    if (n != code->co_argcount || frame == NULL || code->co_nfreevars != 0
-        || code->co_framesize >= tstate->datastack_limit - (PyObject **)frame) {
+    PyObject **slots = frame->localsplus, **top = (PyObject **)frame + code->co_framesize;
+    if (top >= tstate->datastack_limit) {
         return NULL;
     }
-    tstate->datastack_top += code->co_framesize;
-    *frame = (CompatFrame){.executable = Py_NewRef(code), .previous = tstate->current_frame, .func = Py_NewRef(func),
-                           .globals = f->func_globals, .builtins = f->func_builtins,
-                           .instr_ptr = compat_code_start(code) + code->_co_firsttraceable,
-                           .owner = COMPAT_OWNER_THREAD};
-    int i = 0;
-    for (; i < n; i++) {
-        frame->localsplus[i] = compat_take_argument(args, i, given);
+    tstate->datastack_top = top;
+    frame->executable = Py_NewRef(code);
+    frame->previous = tstate->current_frame;
+    frame->func = given ? func : Py_NewRef(func);
+    frame->globals = f->func_globals;
+    frame->builtins = f->func_builtins;
+    frame->locals = NULL;
+    frame->frame_obj = NULL;
+    frame->instr_ptr = compat_code_start(code) + code->_co_firsttraceable;
+    frame->stacktop = -1;
+    frame->return_offset = 0;
+    frame->owner = COMPAT_OWNER_THREAD;
+    frame->unused = 0;
+    Py_ssize_t i = 0, end = code->co_nlocalsplus;
+    for (; given && i < n; i++) {
+        slots[i] = compat_take_argument(args, i, true);
     }
-    for (; i < code->co_nlocalsplus; i++) {
-        frame->localsplus[i] = NULL;
+    for (; i < n; i++) {
+        slots[i] = Py_NewRef(args[i]);
+    }
+    for (; i < end; i++) {
+        *(PyObject *volatile *)&slots[i] = NULL;    // (as no call of memset)
+    }
+    for (int k = code->co_nfreevars; k-- > 0;) {
+        slots[--i] = Py_NewRef(PyTuple_GET_ITEM(f->func_closure, k));
     }
     tstate->current_frame = (Frame *)(void *)frame;
     tstate->py_recursion_remaining--;
@@ -134,10 +166,20 @@ compat_push_exact(PyThreadState *tstate, PyObject *func, PyObject *const *args, 
 }
 
 static inline void
-compat_end_called(PyThreadState *tstate, Frame *of)
+compat_own_called(Frame *frame, bool given)
+{
+    if (given) {
+        Py_INCREF(compat_view(frame)->func);
+    }
+}
+
+// (Where there is room in a chunk of the data stack it has a frame already, and goes with that.)
+static inline void
+compat_end_called(PyThreadState *tstate, Frame *of, bool given)
 {
     CompatFrame *frame = compat_view(of);
-    if (frame->frame_obj != NULL || (char *)frame == (char *)tstate->datastack_chunk + offsetof(_PyStackChunk, data)) {
+    if (frame->frame_obj != NULL) {
+        compat_own_called(of, given);
         compat_pop_call(tstate, of);
         return;
     }
@@ -145,11 +187,12 @@ compat_end_called(PyThreadState *tstate, Frame *of)
     int n = ((PyCodeObject *)code)->co_nlocalsplus;
     tstate->py_recursion_remaining++;
     tstate->current_frame = frame->previous;
-    frame->stacktop = n;
     for (int i = 0; i < n; i++) {
         Py_XDECREF(frame->localsplus[i]);
     }
-    Py_DECREF(func);
+    if (!given) {
+        Py_DECREF(func);
+    }
     Py_DECREF(code);
     tstate->datastack_top = (PyObject **)frame;
 }
@@ -160,7 +203,7 @@ typedef struct {
     void *extras[];
 } CompatExtras;
 
-extern bool compat_extras_are_known;
+OURS bool compat_extras_are_known;
 
 static inline void *
 compat_get_extra(PyCodeObject *code, int index)
@@ -176,6 +219,16 @@ compat_get_extra(PyCodeObject *code, int index)
     return extra;
 }
 
+static inline bool compat_can_hurry(void) { return compat_extras_are_known && compat_gil_holder != NULL; }
+
+static inline void *
+compat_extra_made(PyCodeObject *code, int index)
+{
+    const CompatExtras *extras = code->co_extra;
+    assert(compat_extras_are_known && extras != NULL && index < extras->size);
+    return extras->extras[index];
+}
+
 static inline uint64_t
 compat_monitoring_version(PyThreadState *tstate)
 {
@@ -184,10 +237,10 @@ compat_monitoring_version(PyThreadState *tstate)
 
 static inline uint64_t compat_breaker(PyThreadState *tstate) { return tstate->eval_breaker; }
 
-static inline int
-compat_c_depth(PyThreadState *tstate)
+static inline bool
+compat_c_deeper(PyThreadState *tstate, int than)
 {
-    return Py_C_RECURSION_LIMIT - tstate->c_recursion_remaining;
+    return tstate->c_recursion_remaining < Py_C_RECURSION_LIMIT - than;
 }
 
 static inline bool

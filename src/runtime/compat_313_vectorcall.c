@@ -68,13 +68,6 @@ compat_plain_vectorcall(void)
     return plain;
 }
 
-bool
-compat_takes_plain_calls(const PyCodeObject *code)
-{
-    return (code->co_flags & (CO_VARARGS | CO_VARKEYWORDS)) == 0 && code->co_kwonlyargcount == 0
-        && code->co_ncellvars == 0;
-}
-
 uint32_t
 compat_function_version(PyObject *func)
 {

@@ -245,7 +245,7 @@ run_judged(PyThreadState *tstate, Frame *frame, Executor *ex)
 bool
 run_loop(PyCodeObject *code, Executor *ex)
 {
-    PyThreadState *tstate = PyThreadState_GET();
+    PyThreadState *tstate = compat_thread();
     Frame *frame = compat_current_frame(tstate);
     CallbackState saved;                // lies about where the stack ends
     if (frame == NULL || compat_frame_code(frame) != code || !compat_frame_is_saved(frame)
@@ -261,7 +261,8 @@ run_loop(PyCodeObject *code, Executor *ex)
     act.verdict = NULL;
     compat_leave_callback(tstate, &saved);
     uint64_t switches = switches_count(tstate);
-    run_code(&act, tstate, frame, ex);
+    compat_frame_set_depth(frame, -1);
+    run_unjudged(&act, tstate, frame, ex);
     Executor *left = act.executor;
     Exit *exit = &left->exits[act.exit];
     if (act.exit < EXIT_RETURNED && exit->restore != NULL && exit->restore->is_plain

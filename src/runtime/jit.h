@@ -47,7 +47,7 @@ typedef struct Jit {
     char *dump;                         // comma-separated stages to dump, or NULL
 } Jit;
 
-extern Jit jit;                         // one interpreter for now: subinterpreters are refused
+OURS Jit jit;                           // one interpreter for now: subinterpreters are refused
 
 // --- hook.c -> record.c -----------------------------------------------------------------------
 // Start recording a root trace at `anchor` (code units), the frame standing there about to run it
@@ -110,7 +110,7 @@ bool run_executor(PyThreadState *tstate, Frame *frame, Executor *ex, bool in_com
 // be gone.
 bool run_loop(PyCodeObject *code, Executor *ex);
 
-// Runs ex for the frame of a call (compat_push_called), which is gone afterwards, and judges the entry: what the function
+// Runs ex for the frame of a call (compat_push_bound), which is gone afterwards, and judges the entry: what the function
 // returns, or NULL with an exception.
 PyObject *run_judged(PyThreadState *tstate, Frame *frame, Executor *ex);
 // The same for an activation that has left its trace: the interpreter finishes the frame.
@@ -119,7 +119,7 @@ PyObject *finish_called(Activation *act, Executor *ex);
 // native.c: addresses below are too near to the end of this thread's C stack for compiled code to be
 // entered, or for a native call.
 typedef struct { uint64_t thread; uintptr_t floor; } NativeFloor;
-extern NativeFloor native_last;         // found last
+OURS NativeFloor native_last;           // found last
 uintptr_t native_find_floor(PyThreadState *tstate);
 static inline uintptr_t
 native_floor(PyThreadState *tstate)

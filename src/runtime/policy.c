@@ -80,7 +80,7 @@ policy_sample(void)
 enum {
     ENTER = 330,                // instructions: the event, and the way in (tests/cost counts them)
     ENTER_FUNCTION = 590,       // the same where a function starts, and the way out by its return
-    ENTER_CALLED = 250,         // the same by the function's own vectorcall, coming from the interpreter
+    ENTER_CALLED = 150,         // the same by the function's own vectorcall, coming from the interpreter
     LEAVE = 230,                // the way out
     LEAVE_FRAME = 900,          // each inlined frame is made, and finished by an evaluator of its own
     LEAVE_VALUE = 12,           // a slot to be written, an object to be made

@@ -7,7 +7,7 @@
 #include "policy.h"
 
 static inline void
-run_code(Activation *act, PyThreadState *tstate, Frame *frame, Executor *ex)
+before_code(Activation *act, PyThreadState *tstate, Frame *frame, Executor *ex)
 {
     act->floor = native_last.floor;     // fitting_executor() has just looked
     act->tstate = tstate;
@@ -17,8 +17,25 @@ run_code(Activation *act, PyThreadState *tstate, Frame *frame, Executor *ex)
     ex->entered++;
     ex->tally.entered++;
     jit.stats.entered++;
-    compat_frame_set_depth(frame, -1);
     ex->inside++;
+}
+
+// An entry that is not judged (act->verdict is NULL), of a frame whose depth is -1.
+static inline void
+run_unjudged(Activation *act, PyThreadState *tstate, Frame *frame, Executor *ex)
+{
+    before_code(act, tstate, frame, ex);
+    emit_enter(act, ex->machine_code);
+    if (compat_has_request(tstate)) {
+        policy_in_code();
+    }
+}
+
+static inline void
+run_code(Activation *act, PyThreadState *tstate, Frame *frame, Executor *ex)
+{
+    compat_frame_set_depth(frame, -1);
+    before_code(act, tstate, frame, ex);
     if (act->verdict != NULL) {
         policy_started(act->verdict);
         emit_enter(act, ex->machine_code);

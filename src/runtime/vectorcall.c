@@ -3,7 +3,8 @@
 // In:   a call, from the interpreter or from C, of a function that has a *door*: our pointer where the interpreter's own
 //       vectorcall was.
 // Out:  what its trace returns, with no event and no evaluator in between; or what the interpreter's vectorcall returns,
-//       wherever the call is not a plain one, or the trace may not be run now. Result and errors are the same.
+//       where the arguments are for the interpreter to sort out, or the trace may not be run now. Result and errors are
+//       the same.
 //
 // A function gets a door when its trace has been found to pay (policy.c) and the same function is met a second time: one
 // made anew for each call never has one. Until then, and for calls that the interpreter makes in its own way
@@ -159,9 +160,9 @@ close_of(PyObject *func)
 bool
 vectorcall_may_open(PyCodeObject *code)
 {
-    const CodeInfo *info = code == NULL || !jit.params.doors ? NULL : info_find(code);
+    const CodeInfo *info = code == NULL || !jit.params.doors || !compat_can_hurry() ? NULL : info_find(code);
     return info != NULL && info->door_strikes < DOOR_STRIKES && anchor_is_plain_function(code)
-        && compat_takes_plain_calls(code) && !switches_in(code);
+        && compat_can_bind(code) && !switches_in(code);
 }
 
 static bool
@@ -177,8 +178,15 @@ static bool
 is_shallow(PyThreadState *tstate)
 {
     uintptr_t floor = native_floor(tstate);
-    return compat_c_depth(tstate) <= SHALLOW && floor != UINTPTR_MAX
+    return !compat_c_deeper(tstate, SHALLOW) && floor != UINTPTR_MAX
         && (uintptr_t)__builtin_frame_address(0) >= floor + ROOM;
+}
+
+// Functions of one code object that have doors share a trace: one of another module, say, has none then.
+static bool
+has_other_names(const CodeInfo *info, const PyFunctionObject *func)
+{
+    return info->doors > 0 && (info->door.globals != func->func_globals || info->door.builtins != func->func_builtins);
 }
 
 void
@@ -196,7 +204,7 @@ vectorcall_consider(CodeInfo *info, PyObject *func)
         || ((PyFunctionObject *)func)->vectorcall != compat_plain_vectorcall() || !was_seen(func)) {
         return;
     }
-    Door *door = PyMem_Malloc(sizeof *door);
+    Door *door = has_other_names(info, (PyFunctionObject *)func) ? NULL : PyMem_Malloc(sizeof *door);
     if (door == NULL) {
         return;
     }
@@ -204,6 +212,10 @@ vectorcall_consider(CodeInfo *info, PyObject *func)
     *bucket_of(func) = door;
     doors.n++;
     if (info->doors++ == 0) {
+        info->door.globals = ((PyFunctionObject *)func)->func_globals;
+        info->door.builtins = ((PyFunctionObject *)func)->func_builtins;
+        info->door.epoch = 0;
+        info->exact_arguments = compat_binds_exactly(info->code) ? info->code->co_argcount : -1;
         info->refused = 0;
         info->refused_from = ex->entered;
     }
@@ -218,7 +230,7 @@ vectorcall_consider(CodeInfo *info, PyObject *func)
 static void
 refuse(PyObject *func, CodeInfo *info)
 {
-    if (info == NULL || ++info->refused < REFUSED) {
+    if (++info->refused < REFUSED) {
         return;
     }
     if (entered(info) - info->refused_from < 2 * REFUSED) {
@@ -232,17 +244,28 @@ refuse(PyObject *func, CodeInfo *info)
 static bool
 is_deep(PyThreadState *tstate)
 {
-    return compat_c_depth(tstate) > DEEPEST || (uintptr_t)__builtin_frame_address(0) < native_floor(tstate);
+    return compat_c_deeper(tstate, DEEPEST) || (uintptr_t)__builtin_frame_address(0) < native_floor(tstate);
+}
+
+// Nothing has changed since the last call through a door of this code, and there is room.
+static inline bool
+may_run(PyThreadState *tstate, const CodeInfo *info)
+{
+    return info->door.epoch == jit.epoch && info->door.breaker == compat_breaker(tstate)
+        && *jit.evaluator == NULL && jit.recorder == NULL
+        && tstate->py_recursion_remaining > RECURSION_RESERVE && !compat_c_deeper(tstate, DEEPEST)
+        && native_last.thread == tstate->id && (uintptr_t)__builtin_frame_address(0) >= native_last.floor;
 }
 
 // The trace to run, or NULL: the interpreter makes the call.
 static __attribute__((noinline)) Executor *
 look_again(PyThreadState *tstate, PyFunctionObject *func, CodeInfo *info)
 {
+    if (may_run(tstate, info)) {
+        return info->door.trace;
+    }
     if (is_deep(tstate)) {
-        if (info != NULL) {
-            strike(info);
-        }
+        strike(info);
         close_of((PyObject *)func);
         return NULL;
     }
@@ -250,23 +273,17 @@ look_again(PyThreadState *tstate, PyFunctionObject *func, CodeInfo *info)
         || tstate->py_recursion_remaining <= RECURSION_RESERVE) {
         return NULL;
     }
-    Executor *ex = info == NULL ? NULL : info_function_trace(info, func);
+    Executor *ex = info_function_trace(info, func);
     if (ex == NULL || !executor_may_run(tstate, ex)) {
         close_of((PyObject *)func);
         return NULL;
     }
+    if (ex->good_epoch == jit.epoch) {  // else something must be asked each time
+        info->door.trace = ex;
+        info->door.epoch = jit.epoch;
+        info->door.breaker = ex->good_version;
+    }
     return ex;
-}
-
-// Nothing has changed since the trace was entered last, and there is room.
-static inline bool
-may_run(PyThreadState *tstate, const PyFunctionObject *func, const Executor *ex)
-{
-    return ex != NULL && ex->next_version == NULL && ex->good_epoch == jit.epoch
-        && ex->good_version == compat_breaker(tstate) && *jit.evaluator == NULL && ex->globals == func->func_globals
-        && ex->builtins == func->func_builtins && jit.recorder == NULL
-        && tstate->py_recursion_remaining > RECURSION_RESERVE && compat_c_depth(tstate) <= DEEPEST
-        && native_last.thread == tstate->id && (uintptr_t)__builtin_frame_address(0) >= native_last.floor;
 }
 
 // The C stack was switched meanwhile: what switches stacks is called by the interpreter.
@@ -297,25 +314,27 @@ after_run(PyThreadState *tstate, PyObject *callable, uint64_t switches)
 
 // The frame is gone afterwards.
 static inline __attribute__((always_inline)) PyObject *
-run(PyThreadState *tstate, PyObject *callable, Frame *frame, Executor *ex)
+run(PyThreadState *tstate, PyObject *callable, Frame *frame, bool given, Executor *ex)
 {
     Activation act;
     PyObject *result;
     uint64_t switches = switches_count(tstate);
     tstate->c_recursion_remaining -= C_UNITS;
-    act.verdict = NULL;
     if (policy_judges(ex)) {
+        compat_own_called(frame, given);
         result = run_judged(tstate, frame, ex);
     }
     else {
-        run_code(&act, tstate, frame, ex);
+        act.verdict = NULL;
+        run_unjudged(&act, tstate, frame, ex);
         result = act.returned;
         if (act.exit == EXIT_RETURNED) {
             act.executor->tally.returned++;
             ex->inside--;               // from here on it may be freed
-            compat_end_called(tstate, frame);
+            compat_end_called(tstate, frame, given);
         }
         else {
+            compat_own_called(frame, given);
             result = finish_called(&act, ex);
         }
     }
@@ -337,49 +356,45 @@ call_plainly(PyThreadState *tstate, PyObject *func, PyObject *const *args, size_
     return compat_plain_vectorcall()(func, args, nargsf, names);
 }
 
-// The frame for the call; NULL: it takes arguments that the interpreter has to sort out.
-static inline __attribute__((always_inline)) Frame *
-push(PyThreadState *tstate, PyObject *func, PyObject *const *args, Py_ssize_t n, PyObject *names)
-{
-    if (names != NULL) {
-        return NULL;
-    }
-    bool given = compat_gives_arguments(tstate, func, args, n);
-    Frame *frame = compat_push_exact(tstate, func, args, n, given);
-    return frame != NULL ? frame : compat_push_called(tstate, func, args, n, given);
-}
-
-// Where may_run() said no.
+// Where the call is not the usual one, or may_run() said no.
 static __attribute__((noinline)) PyObject *
 call_slowly(PyThreadState *tstate, PyObject *callable, PyObject *const *args, size_t nargsf, PyObject *names)
 {
     PyFunctionObject *func = (PyFunctionObject *)callable;
-    CodeInfo *info = info_find((PyCodeObject *)func->func_code);
+    CodeInfo *info = compat_extra_made((PyCodeObject *)func->func_code, jit.code_extra);
     Executor *ex = look_again(tstate, func, info);
-    Py_ssize_t n = PyVectorcall_NARGS(nargsf);
-    Frame *frame = ex == NULL || names != NULL
-        ? NULL
-        : compat_push_called(tstate, callable, args, n, compat_gives_arguments(tstate, callable, args, n));
-    if (ex != NULL && frame == NULL) {
+    if (ex != NULL) {
+        Py_ssize_t n = PyVectorcall_NARGS(nargsf), all = n + (names == NULL ? 0 : PyTuple_GET_SIZE(names));
+        bool given = compat_gives_arguments(tstate, callable, args, all);
+        Frame *frame = compat_push_bound(tstate, callable, args, n, names, given);
+        if (frame != NULL) {
+            return run(tstate, callable, frame, given, ex);
+        }
         refuse(callable, info);
     }
-    return frame != NULL ? run(tstate, callable, frame, ex) : call_plainly(tstate, callable, args, nargsf, names);
+    return call_plainly(tstate, callable, args, nargsf, names);
+}
+
+// A call of the usual kind.
+static inline __attribute__((always_inline)) PyObject *
+call_exactly(PyThreadState *tstate, PyObject *callable, PyObject *const *args, Py_ssize_t n, bool given, Executor *ex)
+{
+    Frame *frame = compat_push_exact(tstate, callable, args, n, given);
+    return frame == NULL ? call_slowly(tstate, callable, args, (size_t)n, NULL)
+                         : run(tstate, callable, frame, given, ex);
 }
 
 PyObject *
 vectorcall_enter(PyObject *callable, PyObject *const *args, size_t nargsf, PyObject *names)
 {
-    PyThreadState *tstate = PyThreadState_GET();
-    const PyFunctionObject *func = (PyFunctionObject *)callable;
-    CodeInfo *info = info_find((PyCodeObject *)func->func_code);
-    Executor *ex = info == NULL ? NULL : info->function.newest;
-    if (!may_run(tstate, func, ex)) {
+    PyThreadState *tstate = compat_thread_quickly();
+    const CodeInfo *info = compat_extra_made((PyCodeObject *)PyFunction_GET_CODE(callable), jit.code_extra);
+    Py_ssize_t n = PyVectorcall_NARGS(nargsf);
+    if (n != info->exact_arguments || names != NULL || !may_run(tstate, info)) {
         return call_slowly(tstate, callable, args, nargsf, names);
     }
-    Frame *frame = push(tstate, callable, args, PyVectorcall_NARGS(nargsf), names);
-    if (frame == NULL) {
-        refuse(callable, info);
-        return call_plainly(tstate, callable, args, nargsf, names);
-    }
-    return run(tstate, callable, frame, ex);
+    // (Two copies of what follows: it is asked once.)
+    return compat_gives_arguments(tstate, callable, args, n)
+        ? call_exactly(tstate, callable, args, n, true, info->door.trace)
+        : call_exactly(tstate, callable, args, n, false, info->door.trace);
 }

@@ -24,13 +24,13 @@ NOISE = 1.02
 
 # Instructions, with CPython 3.13.0 as pyenv builds it (another build's interpreter costs a little more or less).
 BUDGET = {
-    "a loop of two unboxed variables": 620,
-    "a loop of five unboxed variables": 710,
-    "a loop over a list": 580,
+    "a loop of two unboxed variables": 600,
+    "a loop of five unboxed variables": 690,
+    "a loop over a list": 550,
     "a function that returns": 660,
-    "a function called by map through its door": -100,
-    "a function called by sorted through its door": -100,
-    "a function called by the interpreter through its door": 250,
+    "a function called by map through its door": -190,
+    "a function called by sorted through its door": -190,
+    "a function called by the interpreter through its door": 150,
     "an exit in an inlined function, and back in": 1700,
 }
 
@@ -103,4 +103,4 @@ def costs(tmp_path_factory):
 @pytest.mark.parametrize("what", BUDGET)
 def test_entering_and_leaving_costs_no_more_than(costs, what):
     print(f"{what}: {costs[what]:.0f} instructions")
-    assert (50 if BUDGET[what] > 0 else -200) < costs[what] <= BUDGET[what] + (NOISE - 1) * abs(BUDGET[what])
+    assert (50 if BUDGET[what] > 0 else -400) < costs[what] <= BUDGET[what] + (NOISE - 1) * abs(BUDGET[what])

@@ -50,31 +50,41 @@ def one_signature(rng, number):
     if slash:
         parts.insert(slash, "/")
     used = list(names)
-    star = rng.random() < 0.2
+    star = rng.random() < 0.3
     if star:
         parts.append("*rest")
         used.append("rest")
-    if rng.random() < 0.2:
-        parts += ([] if star else ["*"]) + ["k1=7", "k2"]
-        used += ["k1", "k2"]
-    if rng.random() < 0.15:
+    keyword_only = rng.choice([[], [], [], ["k1=7"], ["k1=7", "k2=8"], ["k1=7", "k2"]])
+    if keyword_only:
+        parts += ([] if star else ["*"]) + keyword_only
+        used += [name[:2] for name in keyword_only]
+    if rng.random() < 0.25:
         parts.append("**more")
-        used.append("sorted(more.items())")
-    shape = rng.choice(["plain", "plain", "free", "cell"])
+        used.append("[*more.items()]")
+    shape = rng.choice(["plain", "plain", "free", "cell", "cells", "both"])
     body = {"plain": f"return [{', '.join(used)}]", "free": f"return [outer, {', '.join(used)}]",
-            "cell": f"return (lambda: [{', '.join(used)}])()"}[shape]
+            "cell": f"return (lambda: [{', '.join(used)}])()", "both": f"return (lambda: [outer, {', '.join(used)}])()",
+            "cells": f"local = [{', '.join(used)}]; return (lambda: local)()"}[shape]
     return (f"def make(outer):\n    def f({', '.join(parts)}):\n        {body}\n    return f\nf = make({number})\n",
             names)
 
 
+class Name(str):
+    pass
+
+
 def forms(f, names):
     n = len(names)
+    made = "".join(["k", "1"])          # no interned str
     for count in range(n + 2):
         yield attempt(f, *range(count))
         yield attempt(f, *range(count), k2=1)
         yield attempt(f, *range(count), **{name: name for name in names[count:]})
         yield attempt(f, *range(count), k2=2, **dict.fromkeys(names[count:], 5))
         yield attempt(f, *range(count), other=3)
+        yield attempt(f, *range(count), other=3, k2=4, **{made: 5})
+        yield attempt(f, *range(count), k2=6, **{Name("k1"): 7}, **{Name("x"): 8})
+        yield attempt(f, *range(count), **dict.fromkeys(reversed(names[count:]), 9), z=1, a=2)
         yield list(map(lambda *a: attempt(f, *a), *[[0, 1]] * count)) if count else attempt(functools.partial(f))
         yield attempt(functools.partial(f, *range(min(1, count))), *range(1, count))
 
@@ -87,13 +97,103 @@ def case_random_signatures_in_every_form():
         space = {}
         exec(source, space)
         f = space["f"]
-        calls = [tuple(range(len(names)))] + ([tuple(range(len(names) - 1))] if names else [])
-        for args in calls:
+        calls = [(tuple(range(len(names))), {"k2": 3})] + ([(tuple(range(len(names) - 1)), {})] if names else [])
+        for args, named in calls:
             for _ in range(1100 if number % 10 == 0 else 120):
                 attempt(f, *args)
+                attempt(f, *args, **named)
         for _ in range(2):
             digest.append(repr([*forms(f, names)]))
     print(len(digest), hash("".join(digest)), digest[0], digest[-1])
+
+
+def case_keyword_defaults_set_while_hot():
+    def f(x, *rest, y=1, z=2, **more):
+        return [x, rest, y, z, more]
+
+    class Odd(dict):
+        pass
+
+    out = []
+    for i in range(2 * CALLS):
+        if i == CALLS:
+            f.__kwdefaults__ = {"z": 5}
+        elif i == CALLS + 100:
+            f.__kwdefaults__["y"] = 6           # nobody is told
+        elif i == CALLS + 200:
+            del f.__kwdefaults__["z"]
+        elif i == CALLS + 300:
+            f.__kwdefaults__ = Odd(y=7, z=8)
+        elif i == CALLS + 400:
+            f.__kwdefaults__ = {1: 2, (1, "a"): 3, "y": 9, "z": 10}
+        elif i == CALLS + 500:
+            f.__kwdefaults__ = None
+        out.append(attempt(f, i))
+        out.append(attempt(f, i, i, y=3, q=4))
+    for at in (CALLS, CALLS + 100, CALLS + 200, CALLS + 300, CALLS + 400, CALLS + 500):
+        print(out[2 * at - 2:2 * at + 2])
+
+
+def case_cells_are_made_for_each_call():
+    def counter(start, *, step=1):
+        total = start
+
+        def up():
+            nonlocal total, step
+            total += step
+            step += 1
+            return total
+        return up
+
+    def shared(x):
+        def get():
+            return x
+
+        def put(value):
+            nonlocal x
+            x = value
+        return get, put
+
+    ups = [counter(i) for i in range(CALLS)] + [counter(i, step=5) for i in range(100)]
+    print(sum(up() for up in ups), sum(up() for up in ups), ups[3](), ups[-1]())
+    pairs = [shared(i) for i in range(CALLS)]
+    for get, put in pairs:
+        put(get() * 2)
+    print(sum(get() for get, put in pairs), len({id(get.__closure__[0]) for get, put in pairs}),
+          pairs[7][0].__closure__[0] is pairs[7][1].__closure__[0], sys.getrefcount(pairs[9][0].__closure__[0].cell_contents))
+
+    def late(n):
+        def see():
+            return value
+        if n == CALLS:
+            return attempt(see)
+        value = n
+        return see()
+
+    print(sum(late(i) for i in range(CALLS)), late(CALLS))
+
+
+def case_wrappers_with_stars():
+    log = []
+
+    def wrap(f):
+        @functools.wraps(f)
+        def wrapper(*args, **kwargs):
+            log.append(len(args) * 10 + len(kwargs))
+            kwargs.setdefault("b", 3)
+            return f(*args, **kwargs)
+        return wrapper
+
+    @wrap
+    def f(a, b=2, *, c=4):
+        return a + b * c
+
+    keywords = {"c": 5}
+    for i in range(CALLS):
+        f(i), f(i, b=1), f(a=i, c=2), f(i, **keywords)
+    print(sum(log), keywords, f(1), f(1, c=1), attempt(f, 1, 2), attempt(f), attempt(f, 1, d=3))
+    given = {"c": 7}
+    print(f(2, **given), given, [*map(f, range(5))])
 
 
 def case_code_is_exchanged_while_hot():
@@ -511,6 +611,20 @@ def case_an_argument_dies_when_the_callee_drops_it():
         print("dropped") if y != 1 else 0
         return y
 
+    def rest(*x, y=1):
+        x = None
+        print("dropped") if y != 1 else 0
+
+    def more(**x):
+        x = None
+        print("dropped") if out else 0
+
+    def cell(x, y=1):
+        def get():
+            return x
+        x = None
+        print("dropped") if y != 1 else 0
+
     class A:
         def method(self, x):
             self = x = None
@@ -518,13 +632,19 @@ def case_an_argument_dies_when_the_callee_drops_it():
 
     out = []
     for i in range(CALLS):
-        plain(i), plain(i, 1)
+        plain(i), plain(i, 1), plain(i, y=1), rest(i), rest(i, i), more(x=i), cell(i), cell(i, y=1)
         A().method(i)
     for i in range(3):
         plain(*(Loud(("star", i)), 4))
         plain(Loud(("named", i)), y=5)
     out.append(1)
-    for function in (plain, drop):
+    rest(Loud("r1"), Loud("r2"), y=3)
+    rest(*(Loud("r3"), Loud("r4")))
+    more(a=Loud("m1"), b=Loud("m2"))
+    named = {"a": Loud("m3")}
+    more(**named)
+    del named
+    for function in (plain, drop, cell):
         function(Loud("a"), 2)
         function(Loud("b"), y=3)
         function(*(Loud("c"), 4))
@@ -532,6 +652,9 @@ def case_an_argument_dies_when_the_callee_drops_it():
         function(*pair)
         del pair
         function(y=4, x=Loud("d"))
+        named = {"x": Loud("d3")}
+        function(**named, y=4)
+        del named
         functools.partial(function, y=5)(Loud("e"))
         functools.partial(function)(Loud("f"), 6)
         contextvars.copy_context().run(function, Loud("g"), 7)
