@@ -213,23 +213,24 @@ carry_outer_numbers(Recorder *r)
     if (end < 0 || r->t->chain[UOP_SYNC] != NO_REF) {
         return;                         // unknown code would want to see them all as objects
     }
-    for (int offset = end; offset < (int)Py_SIZE(code); offset = in.next) {
-        if (compat_decode(code, offset, &in) < 0) {
-            PyErr_Clear();
-            return;
-        }
-        if (in.op == BC_JUMP_BACKWARD && in.target < r->anchor && in.target > outer) {
+    int found = compat_next_turn(code, end, &in);
+    for (; found > 0; found = compat_next_turn(code, in.next, &in)) {
+        if (in.target < r->anchor && in.target > outer) {
             outer = in.target;
             outer_end = in.offset;
         }
     }
+    if (found < 0) {
+        PyErr_Clear();
+        return;
+    }
     for (int offset = outer; outer >= 0 && offset <= outer_end && r->b.abort == ABORT_NONE; offset = in.next) {
+        offset = offset == r->anchor ? end : offset;    // not what is inside of this loop
         if (compat_decode(code, offset, &in) < 0) {
             PyErr_Clear();
             return;
         }
-        bool inside = in.offset >= r->anchor && in.offset <= end;
-        if (inside) {
+        if (in.offset == end) {
             continue;
         }
         if (in.op == BC_STORE_FAST) {

@@ -26,6 +26,7 @@ typedef struct {
     uint16_t snap_state[MAX_SNAPS];     // memory state number the copy was made in
     uint16_t state;                     // counts changes of memory
     Ref root[MAX_TRACKED];              // slot of the outermost frame -> ref that memory holds
+    int n_root;                         // nothing is known of slots from here on
     struct { Ref memory; uint16_t slot; Ref ref; } inner[512];      // inlined frames in memory
     int n_inner;
     Ref opaque[64];                     // inlined frames in memory that a loop has run in
@@ -87,6 +88,7 @@ set_memory(Lower *l, Ref memory, uint16_t slot, Ref ref)
     l->state++;
     if (memory == NO_REF) {
         l->root[slot] = ref;
+        l->n_root = slot < l->n_root ? l->n_root : slot + 1;
         return;
     }
     int at = -1;
@@ -541,7 +543,7 @@ meet_at_loop(Lower *l)
 {
     const Trace *t = l->t;
     static Ref after[MAX_TRACKED];
-    memcpy(after, l->root, sizeof(after));
+    memcpy(after, l->root, (size_t)l->n_root * sizeof(Ref));
     for (Ref ref = t->loop; ref < t->n_ins; ref++) {
         const Ins *ins = &t->ins[ref];
         if (ins->op != UOP_SYNC || (ins->flags & INS_DEAD)) {
@@ -557,7 +559,7 @@ meet_at_loop(Lower *l)
             }
         }
     }
-    for (int slot = 0; slot < MAX_TRACKED; slot++) {
+    for (int slot = 0; slot < l->n_root; slot++) {
         Ref left = l->root[slot], right = after[slot];
         if (left == NO_REF) {
             continue;
@@ -734,6 +736,7 @@ opt_lower(const Trace *t, Trace *out)
     for (int slot = t->null_from; slot < t->null_to; slot++) {
         l.root[slot] = IN_MEMORY_NULL;
     }
+    l.n_root = t->null_to;
     out->n_ins = 1;
     memset(&out->ins[0], 0, sizeof(Ins));
     out->n_snaps = 0;

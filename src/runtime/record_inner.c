@@ -15,14 +15,15 @@ loop_end(PyCodeObject *code, int anchor)
 {
     Instr in;
     int end = -1;
-    for (int offset = anchor; offset < (int)Py_SIZE(code); offset = in.next) {
-        if (compat_decode(code, offset, &in) < 0) {
-            PyErr_Clear();
-            return -1;
-        }
-        if (in.op == BC_JUMP_BACKWARD && in.target == anchor) {
+    int found = compat_next_turn(code, anchor, &in);
+    for (; found > 0; found = compat_next_turn(code, in.next, &in)) {
+        if (in.target == anchor) {
             end = in.offset;
         }
+    }
+    if (found < 0) {
+        PyErr_Clear();
+        return -1;
     }
     return end;
 }

@@ -19,7 +19,7 @@ add_entry(Recorder *r, int frame, int how, int slot, Ref ref)
 }
 
 // Does this slot take over a reference of the trace's, or does it need a new one?
-static int
+static inline int
 take_or_new(Recorder *r, Ref ref, bool is_local)
 {
     if (ref_is_const(ref)) {
@@ -50,8 +50,14 @@ frame_entries(Recorder *r, int k)
 {
     const RFrame *f = &r->frames[k];
     const Slot *slots = &r->slots[f->base];
-    const Ref *chain = r->t->chain;
+    Trace *t = r->t;
+    const Ref *chain = t->chain;
     int n = f->n_locals + f->depth;
+    if (t->n_entries + (uint32_t)n > MAX_SNAP_ENTRIES) {
+        r->b.abort = ABORT_TOO_MANY_SNAPSHOTS;
+        return;
+    }
+    SnapEntry *e = &t->entries[t->n_entries];
     bool homes = k == 0 && (chain[UOP_SLOT_BOX] != NO_REF || chain[UOP_SLOT_BOX_FLOAT] != NO_REF);
     bool in_memory = k == 0 || f->memory != NO_REF || f->kind == FRAME_GENERATOR;
     // Homes of SLOT_BOX first: what memory holds is theirs, other slots need a new reference.
@@ -65,12 +71,13 @@ frame_entries(Recorder *r, int k)
         if (slot.state == SLOT_HOLDS) {
             bool home = homes && !ref_is_const(slot.ref) && is_home(r, i, slot.ref);
             int how = home ? SLOT_PARAM : take_or_new(r, slot.ref, i < f->n_locals);
-            add_entry(r, k, how, i, slot.ref);
+            *e++ = (SnapEntry){(uint8_t)k, (uint8_t)how, (uint16_t)i, slot.ref};
         }
         else if (slot.state == SLOT_EMPTY && (in_memory || i >= f->n_locals)) {
-            add_entry(r, k, SLOT_NULL, i, NO_REF);
+            *e++ = (SnapEntry){(uint8_t)k, SLOT_NULL, (uint16_t)i, NO_REF};
         }
     }
+    t->n_entries = (uint32_t)(e - t->entries);
 }
 
 uint16_t
