@@ -245,25 +245,27 @@ compat_after_prefix(PyCodeObject *code, int offset)
     return offset > 0 && plain[2 * (offset - 1)] == EXTENDED_ARG;
 }
 
-// Looks at opcodes only, which costs a tenth of decoding all that lies between.
+// Looks at opcodes only, which costs a fifth of decoding all that lies between.
 int
-compat_next_turn(PyCodeObject *code, int offset, Instr *out)
+compat_find(PyCodeObject *code, int offset, const Bytecode *wanted, int n, Instr *out)
 {
     const uint8_t *plain = plain_code(code);
     if (plain == NULL) {
         return -1;
     }
-    int at = offset, size = (int)Py_SIZE(code);
-    while (at < size && plain[2 * at] != JUMP_BACKWARD) {
-        at++;
+    int size = (int)Py_SIZE(code);
+    for (int at = offset; at < size; at++) {
+        Bytecode op = (Bytecode)bytecode_of_opcode[plain[2 * at]];
+        for (int i = 0; i < n; i++) {
+            if (op == wanted[i]) {
+                while (at > offset && plain[2 * (at - 1)] == EXTENDED_ARG) {
+                    at--;
+                }
+                return compat_decode(code, at, out) < 0 ? -1 : 1;
+            }
+        }
     }
-    if (at == size) {
-        return 0;
-    }
-    while (at > offset && plain[2 * (at - 1)] == EXTENDED_ARG) {
-        at--;
-    }
-    return compat_decode(code, at, out) < 0 ? -1 : 1;
+    return 0;
 }
 
 int

@@ -13,10 +13,11 @@
 int
 loop_end(PyCodeObject *code, int anchor)
 {
+    static const Bytecode turn[] = {BC_JUMP_BACKWARD};
     Instr in;
     int end = -1;
-    int found = compat_next_turn(code, anchor, &in);
-    for (; found > 0; found = compat_next_turn(code, in.next, &in)) {
+    int found = compat_find(code, anchor, turn, 1, &in);
+    for (; found > 0; found = compat_find(code, in.next, turn, 1, &in)) {
         if (in.target == anchor) {
             end = in.offset;
         }
@@ -79,6 +80,7 @@ try_run_loop(Recorder *r, int offset)
         PyErr_Clear();
         return false;
     }
+    snapshot_need(r);
     for (int i = f->n_locals; i < f->n_locals + f->depth; i++) {
         real(r, slot_ref(r, f, i));
     }

@@ -127,6 +127,14 @@ snapshot_take(Recorder *r)
     return t->n_snaps++;
 }
 
+void
+snapshot_need(Recorder *r)
+{
+    if (r->b.snap == NO_SNAP) {
+        r->b.snap = snapshot_take(r);
+    }
+}
+
 uint16_t
 snapshot_take_decided(Recorder *r)
 {
@@ -202,7 +210,7 @@ typedef struct {
     Executor *ex;
     const Exit *exit;
     Ref map[MAX_INS];                   // the parent's refs -> ours
-    bool taken[MAX_INS];                // ours: somebody has the reference a box is made with
+    bool taken[MAX_INS];                // ours: somebody has the reference a box is made with; none in between
 } Inheritance;
 
 static Loc
@@ -426,7 +434,6 @@ snapshot_inherit(Recorder *r, Executor *ex, uint32_t n, Frame *innermost)
 {
     static Inheritance h;
     memset(&h.map, 0, ex->n_ins * sizeof(Ref));
-    memset(&h.taken, 0, sizeof(h.taken));
     h.r = r;
     h.ex = ex;
     h.exit = &ex->exits[n];
@@ -482,6 +489,7 @@ snapshot_inherit(Recorder *r, Executor *ex, uint32_t n, Frame *innermost)
     r->check_valid = executor_exit_is_unchecked(ex, h.exit);
     r->last_snap_ins = 0;
     r->b.snap = NO_SNAP;
+    memset(h.taken, 0, r->t->n_ins);
     if (top_frame(r)->ip == NULL) {
         inherit_after_loop(r, innermost);
     }
