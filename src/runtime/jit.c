@@ -284,7 +284,7 @@ chain_versions(Executor *ex)
         emit_link(ex, n, older);
         ex->exits[n].side = (Executor *)Py_NewRef((PyObject *)older);
     }
-    ex->jumps_to = (Executor *)Py_NewRef((PyObject *)older);
+    executor_jumps_to(ex, older);
 }
 
 // What its entry part checks of the frame's slots: which version is for a frame can be told without running it.
@@ -358,8 +358,8 @@ compile_trace(Recorder *r, const Executor *target, uint16_t loop_snap)
     ex->resumed = r->resumed;
     ex->is_side = r->parent != NULL;
     ex->is_function = r->function && r->parent == NULL;
-    ex->root = r->parent != NULL ? r->parent->root : ex;
     if (r->parent != NULL) {
+        executor_grows_in(ex, r->parent->root);
         ex->start_ip = executor_exit_ip(r->parent, &r->parent->exits[r->parent_exit]);
         ex->unchecked = executor_exit_is_unchecked(r->parent, &r->parent->exits[r->parent_exit]);
         ex->at_same_place = r->parent->start_ip == ex->start_ip ? r->parent->at_same_place + 1 : 0;
@@ -369,7 +369,7 @@ compile_trace(Recorder *r, const Executor *target, uint16_t loop_snap)
     ex->loops = loop_snap != NO_SNAP;
     ex->keep = Py_NewRef(r->b.keep);
     if (target != NULL) {
-        ex->jumps_to = (Executor *)Py_NewRef((PyObject *)target);
+        executor_jumps_to(ex, (Executor *)target);
     }
     ex->recorded = jit.keep_text ? trace_pack(r->t) : NULL;
     dump("record", r, r->t);
