@@ -2,9 +2,30 @@
 #include "build.h"
 #include <string.h>
 
+static unsigned
+konst_slot(uint64_t bits, IRType type)
+{
+    return (unsigned)((bits * 0x9e3779b97f4a7c15ULL) >> 40) + type;
+}
+
+// Empties konst_hash of what the trace before has put there.
+static void
+forget_konsts(Builder *b, const Trace *t)
+{
+    unsigned mask = Py_ARRAY_LENGTH(b->konst_hash) - 1;
+    for (uint16_t k = 0; k < t->n_konsts; k++) {
+        unsigned h = konst_slot(t->konsts[k].bits, t->konsts[k].type);
+        while (b->konst_hash[h & mask] != k + 1) {
+            h++;
+        }
+        b->konst_hash[h & mask] = 0;
+    }
+}
+
 int
 builder_begin(Builder *b, Trace *t)
 {
+    forget_konsts(b, t);
     t->n_ins = 1;                       // ref 0 means "none"
     t->n_konsts = t->n_snaps = 0;
     t->n_entries = t->n_frames = 0;
@@ -19,7 +40,6 @@ builder_begin(Builder *b, Trace *t)
     memset(b->last_write, 0, sizeof(b->last_write));
     b->last_escape = b->known_from = b->known_to = 0;
     b->entry = 0;
-    memset(b->konst_hash, 0xff, sizeof(b->konst_hash));
     b->keep = PyList_New(0);
     return b->keep == NULL ? -1 : 0;
 }
@@ -31,14 +51,14 @@ konst(Builder *b, IRType type, uint64_t bits)
 {
     Trace *t = b->t;
     unsigned mask = sizeof(b->konst_hash) / sizeof(b->konst_hash[0]) - 1;
-    unsigned h = (unsigned)((bits * 0x9e3779b97f4a7c15ULL) >> 40) + type;
+    unsigned h = konst_slot(bits, type);
     for (;; h++) {
         uint16_t k = b->konst_hash[h & mask];
-        if (k == 0xffff) {
+        if (k == 0) {
             break;
         }
-        if (t->konsts[k].bits == bits && t->konsts[k].type == type) {
-            return (Ref)(k | KREF);
+        if (t->konsts[k - 1].bits == bits && t->konsts[k - 1].type == type) {
+            return (Ref)((k - 1) | KREF);
         }
     }
     if (t->n_konsts >= MAX_KONSTS) {
@@ -46,7 +66,7 @@ konst(Builder *b, IRType type, uint64_t bits)
         return NO_REF;
     }
     t->konsts[t->n_konsts] = (Konst){(uint8_t)type, bits};
-    b->konst_hash[h & mask] = t->n_konsts;
+    b->konst_hash[h & mask] = t->n_konsts + 1;
     return (Ref)(t->n_konsts++ | KREF);
 }
 

@@ -22,12 +22,13 @@ typedef struct {
     Ref type_at[MAX_INS];               // when it was learnt: __class__ may be assigned later
     uint8_t facts[MAX_INS];             // FACT_*
     uint8_t entry;                      // INS_ENTRY while the entry part is written
-    uint16_t konst_hash[4096];          // interned constants
+    uint16_t konst_hash[4096];          // interned constants: number + 1, or 0
     PyObject *keep;                     // list: constants that are objects stay alive
     int (*met_class)(PyTypeObject *);   // told of each class that is guarded on: it is not kept alive
 } Builder;
 
-int builder_begin(Builder *b, Trace *t);    // 0, -1 out of memory
+// 0, -1 out of memory. Both are zero at the first use, and as the last recording left them later.
+int builder_begin(Builder *b, Trace *t);
 
 // Append `op`, or return the ref of something equal. Inputs not used are NO_REF, operands 0.
 Ref build(Builder *b, int op, Ref in0, Ref in1, Ref in2, uint64_t operand0, uint64_t operand1);

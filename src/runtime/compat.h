@@ -58,6 +58,8 @@ int compat_stack_effect(PyCodeObject *code, const Instr *in, bool jumps);
 // True if the unit at `offset` is the tail of an instruction with EXTENDED_ARG prefixes: it gets
 // an INSTRUCTION event of its own, which means nothing to the recorder.
 bool compat_after_prefix(PyCodeObject *code, int offset);
+// The first instruction from `offset` on that is one of the n wanted: 1, 0 if there is none, -1 with error set.
+int compat_find(PyCodeObject *code, int offset, const Bytecode *wanted, int n, Instr *out);
 const char *compat_bytecode_name(Bytecode op);
 const char *compat_instr_name(PyCodeObject *code, const Instr *in);     // CPython's name, also of an OTHER
 static inline _Py_CODEUNIT *compat_code_start(PyCodeObject *code);

@@ -261,6 +261,29 @@ compat_after_prefix(PyCodeObject *code, int offset)
     return offset > 0 && plain[2 * (offset - 1)] == EXTENDED_ARG;
 }
 
+// Looks at opcodes only, which costs a fifth of decoding all that lies between.
+int
+compat_find(PyCodeObject *code, int offset, const Bytecode *wanted, int n, Instr *out)
+{
+    const uint8_t *plain = plain_code(code);
+    if (plain == NULL) {
+        return -1;
+    }
+    int size = (int)Py_SIZE(code);
+    for (int at = offset; at < size; at++) {
+        Bytecode op = (Bytecode)bytecode_of_opcode[plain[2 * at]];
+        for (int i = 0; i < n; i++) {
+            if (op == wanted[i]) {
+                while (at > offset && plain[2 * (at - 1)] == EXTENDED_ARG) {
+                    at--;
+                }
+                return compat_decode(code, at, out) < 0 ? -1 : 1;
+            }
+        }
+    }
+    return 0;
+}
+
 int
 compat_return_offset(PyCodeObject *code, int call_offset)
 {

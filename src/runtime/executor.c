@@ -24,6 +24,7 @@ static struct {
     Executor **items;           // retired, not yet freed (strong)
     size_t count, room;
     bool dirty;                 // some live executor was invalidated
+    bool holes;                 // jit.executors has NULLs, for as long as `depth` is not 0
     int depth;                  // of nested executor_retire() calls
     Py_ssize_t made;            // executors since the others last grew older
     bool code_is_full;          // there was no code memory for one more
@@ -67,6 +68,7 @@ executor_new(void)
         return NULL;
     }
     ex->root = ex;
+    ex->place = -1;
     executor_charge(ex, sizeof *ex);
     jit.to_sweep = true;                // it makes the others older
     if (PyList_Append(jit.executors, (PyObject *)ex) < 0) {
@@ -74,8 +76,33 @@ executor_new(void)
         Py_DECREF(ex);
         return NULL;
     }
+    ex->place = n_live() - 1;
     grave.made++;
     return ex;
+}
+
+void
+executor_grows_in(Executor *ex, Executor *root)
+{
+    assert(ex->root == ex && root != ex);
+    ex->root = root;
+    ex->next_side = root->sides;
+    if (root->sides != NULL) {
+        root->sides->previous_side = ex;
+    }
+    root->sides = ex;
+}
+
+void
+executor_jumps_to(Executor *ex, Executor *target)
+{
+    assert(ex->jumps_to == NULL);
+    ex->jumps_to = (Executor *)Py_NewRef((PyObject *)target);
+    ex->next_jumper = target->jumpers;
+    if (target->jumpers != NULL) {
+        target->jumpers->previous_jumper = ex;
+    }
+    target->jumpers = ex;
 }
 
 void
@@ -110,42 +137,60 @@ executor_count_inside(void)
     return inside;
 }
 
+static void
+forget_code(Executor *ex, const PyCodeObject *code)
+{
+    for (uint32_t k = 0; k < ex->n_frames; k++) {
+        if (ex->frames[k].code == (const PyObject *)code) {
+            ex->frames[k].code = NULL;
+        }
+    }
+}
+
 void
 executor_lose_code(Executor *root)
 {
-    for (Py_ssize_t i = 0; i < n_live(); i++) {
-        Executor *ex = live(i);
-        for (uint32_t k = 0; ex->root == root && k < ex->n_frames; k++) {
-            if (ex->frames[k].code == (PyObject *)root->code) {
-                ex->frames[k].code = NULL;
-            }
-        }
+    forget_code(root, root->code);
+    for (Executor *side = root->sides; side != NULL; side = side->next_side) {
+        forget_code(side, root->code);
     }
     root->code = NULL;
 }
 
 // --- out of service ---------------------------------------------------------------------------
 
-// The reference of jit.executors goes over to the graveyard. (Setting a slice may need memory.) Many are retired
-// at once from the end on, so it is looked for from there.
+// The reference of jit.executors goes over to the graveyard.
 static void
 bury(Executor *ex)
 {
-    Py_ssize_t i = n_live() - 1;
-    while (i >= 0 && live(i) != ex) {
-        i--;
-    }
-    if (i < 0) {
+    if (ex->place < 0) {
         return;
     }
-    assert(grave.count < grave.room);
+    assert(grave.count < grave.room && live(ex->place) == ex);
     grave.items[grave.count++] = ex;
     jit.bytes -= ex->bytes;
-    jit.to_sweep = true;
-    for (; i + 1 < n_live(); i++) {
-        PyList_SET_ITEM(jit.executors, i, live(i + 1));
+    jit.to_sweep = grave.holes = true;
+    PyList_SET_ITEM(jit.executors, ex->place, NULL);
+    ex->place = -1;
+}
+
+// At once for all that were buried. (Setting a slice may need memory.)
+static void
+close_holes(void)
+{
+    if (!grave.holes) {
+        return;
     }
-    Py_SET_SIZE(jit.executors, n_live() - 1);
+    Py_ssize_t kept = 0;
+    for (Py_ssize_t i = 0; i < n_live(); i++) {
+        Executor *ex = live(i);
+        if (ex != NULL) {
+            ex->place = kept;
+            PyList_SET_ITEM(jit.executors, kept++, (PyObject *)ex);
+        }
+    }
+    Py_SET_SIZE(jit.executors, kept);
+    grave.holes = false;
 }
 
 // The exit that was linked to `ex` goes to its stub again. (Only side traces are linked to, but for other versions
@@ -175,10 +220,8 @@ executor_invalidate(Executor *ex)
     jit.stats.invalidated++;
     grave.dirty = jit.to_sweep = true;
     unlink_exit_to(ex);
-    for (Py_ssize_t i = 0; !ex->is_side && i < n_live(); i++) {     // only roots are jumped to
-        if (live(i)->jumps_to == ex) {
-            executor_invalidate(live(i));
-        }
+    for (Executor *other = ex->jumpers; other != NULL; other = other->next_jumper) {
+        executor_invalidate(other);
     }
 }
 
@@ -197,27 +240,68 @@ executor_exit_is_unchecked(const Executor *ex, const Exit *exit)
     return ex->unchecked;
 }
 
-// A live executor that cannot be in service without `ex`.
-static Executor *
-dependent_on(const Executor *ex)
+// What cannot be in service without `ex` becomes invalid with it, before the first of them is retired: then the facts
+// forget them all in one walk (assume_forget).
+static void
+condemn(Executor *ex)
 {
-    for (Py_ssize_t i = n_live() - 1; !ex->is_side && i >= 0; i--) {     // only roots are jumped to
-        Executor *other = live(i);
-        if (other != ex && (other->jumps_to == ex || other->root == ex)) {
-            return other;
-        }
+    if (ex->condemned) {
+        return;
+    }
+    ex->condemned = true;
+    if (!ex->invalid) {
+        ex->invalid = 1;
+        ex->invalid_at = ++jit.epoch;
+    }
+    for (Executor *other = ex->jumpers; other != NULL; other = other->next_jumper) {
+        condemn(other);
+    }
+    for (Executor *other = ex->sides; other != NULL; other = other->next_side) {
+        condemn(other);
     }
     for (uint32_t n = 0; n < ex->n_exits; n++) {
         Executor *side = ex->exits[n].side;
         // An exit of the entry part may be linked to another version of the loop: that stays.
-        if (side != NULL && side->is_side && !side->retired) {
-            return side;
+        if (side != NULL && side->is_side) {
+            condemn(side);
         }
     }
-    return NULL;
+}
+
+static void
+retire_dependents(Executor *ex)
+{
+    for (Executor *other = ex->jumpers; other != NULL; other = other->next_jumper) {
+        executor_retire(other);
+    }
+    for (Executor *other = ex->sides; other != NULL; other = other->next_side) {
+        executor_retire(other);
+    }
+    for (uint32_t n = 0; n < ex->n_exits; n++) {
+        Executor *side = ex->exits[n].side;
+        if (side != NULL && side->is_side) {
+            executor_retire(side);
+        }
+    }
 }
 
 static void reap(void);
+
+// Until end_retiring() nothing is freed, and jit.executors may have holes.
+static void
+begin_retiring(void)
+{
+    grave.depth++;
+}
+
+static void
+end_retiring(void)
+{
+    if (--grave.depth == 0) {
+        close_holes();
+        reap();
+    }
+}
 
 void
 executor_retire(Executor *ex)
@@ -226,14 +310,11 @@ executor_retire(Executor *ex)
         return;
     }
     Py_INCREF(ex);
-    grave.depth++;
+    begin_retiring();
+    condemn(ex);
     ex->retired = 1;
     jit.changes++;
     jit.epoch++;
-    if (!ex->invalid) {
-        ex->invalid = 1;
-        ex->invalid_at = jit.epoch;
-    }
     assume_forget(ex);
     if (!ex->is_side) {
         hook_uninstall_root(ex);
@@ -241,27 +322,22 @@ executor_retire(Executor *ex)
     }
     bury(ex);
     unlink_exit_to(ex);
-    Executor *other;
-    while ((other = dependent_on(ex)) != NULL) {
-        executor_retire(other);
-    }
-    grave.depth--;
+    retire_dependents(ex);
     Py_DECREF(ex);
-    if (grave.depth == 0) {
-        reap();
-    }
+    end_retiring();
 }
 
 void
 executor_retire_together(Executor *const *roots, size_t n)
 {
-    grave.depth++;
+    begin_retiring();
+    for (size_t i = 0; i < n; i++) {
+        condemn(roots[i]);
+    }
     for (size_t i = 0; i < n; i++) {
         executor_retire(roots[i]);
     }
-    if (--grave.depth == 0) {
-        reap();
-    }
+    end_retiring();
 }
 
 // --- freeing ----------------------------------------------------------------------------------
@@ -328,12 +404,43 @@ executor_reset_tallies(void)
     }
 }
 
+static void
+forget_tree(Executor *ex)
+{
+    if (ex->root == ex) {
+        return;
+    }
+    *(ex->previous_side != NULL ? &ex->previous_side->next_side : &ex->root->sides) = ex->next_side;
+    if (ex->next_side != NULL) {
+        ex->next_side->previous_side = ex->previous_side;
+    }
+    ex->next_side = ex->previous_side = NULL;
+    ex->root = ex;
+}
+
+static void
+forget_target(Executor *ex)
+{
+    if (ex->jumps_to == NULL) {
+        return;
+    }
+    *(ex->previous_jumper != NULL ? &ex->previous_jumper->next_jumper : &ex->jumps_to->jumpers) = ex->next_jumper;
+    if (ex->next_jumper != NULL) {
+        ex->next_jumper->previous_jumper = ex->previous_jumper;
+    }
+    ex->next_jumper = ex->previous_jumper = NULL;
+    Py_CLEAR(ex->jumps_to);
+}
+
 // Cut the references between executors; the last holder of `ex` frees it.
 static void
 let_go(Executor *ex)
 {
-    ex->root = ex;
-    Py_CLEAR(ex->jumps_to);
+    while (ex->sides != NULL) {
+        forget_tree(ex->sides);
+    }
+    forget_tree(ex);
+    forget_target(ex);
     Py_CLEAR(ex->next_version);
     for (uint32_t n = 0; n < ex->n_exits; n++) {
         Py_CLEAR(ex->exits[n].side);
@@ -382,13 +489,18 @@ executor_sweep_now(void)
 {
     while (grave.dirty) {
         grave.dirty = false;
-        for (Py_ssize_t i = n_live() - 1; i >= 0; i--) {
-            i = i < n_live() ? i : n_live() - 1;        // retiring one may take others out of the list
-            if (i >= 0 && (live(i)->invalid || live(i)->root->retired)) {
-                executor_retire(live(i));
-                grave.dirty = true;     // once more
+        begin_retiring();
+        for (Py_ssize_t i = 0; i < n_live(); i++) {
+            if (live(i)->invalid || live(i)->root->retired) {
+                condemn(live(i));
             }
         }
+        for (Py_ssize_t i = n_live() - 1; i >= 0; i--) {
+            if (live(i) != NULL && live(i)->condemned) {
+                executor_retire(live(i));
+            }
+        }
+        end_retiring();
     }
     // Many new traces may come between two full collections (a program that makes its functions):
     // they age the others too. An eighth bounds what is installed, whatever is made.
@@ -463,12 +575,13 @@ executor_grow_old(void)
         return;
     }
     make_older();
+    begin_retiring();
     for (Py_ssize_t i = n_live() - 1; i >= 0; i--) {
-        // Retiring one may take others out of the list.
-        if (i < n_live() && live(i)->age >= jit.params.max_age) {
+        if (live(i) != NULL && live(i)->age >= jit.params.max_age) {
             executor_retire(live(i));
         }
     }
+    end_retiring();
 }
 
 // --- the limit --------------------------------------------------------------------------------
@@ -501,11 +614,12 @@ shed(size_t most)
     make_older();
     size_t count;
     Executor **roots = roots_by_age(&count);
-    grave.depth++;
+    grave.depth++;                      // the sweep reaps
     for (size_t i = 0; roots != NULL && i < count && jit.bytes > most; i++) {
         executor_retire(roots[i]);
     }
     grave.depth--;
+    close_holes();
     for (size_t i = 0; roots != NULL && i < count; i++) {
         Py_DECREF(roots[i]);
     }
@@ -531,8 +645,17 @@ make_room(void)
 void
 executor_retire_all(void)
 {
-    while (n_live() > 0) {
-        executor_retire(live(n_live() - 1));
+    while (n_live() > 0) {              // what is freed may run code that makes new ones
+        begin_retiring();
+        for (Py_ssize_t i = 0; i < n_live(); i++) {
+            condemn(live(i));
+        }
+        for (Py_ssize_t i = n_live() - 1; i >= 0; i--) {
+            if (live(i) != NULL) {
+                executor_retire(live(i));
+            }
+        }
+        end_retiring();
     }
 }
 

@@ -86,7 +86,13 @@ struct Executor {
     Executor *parent;                   // side: the one it grew at, exit parent_exit (borrowed, while in service)
     uint32_t parent_exit;
     uint64_t invalid_at;                // jit.epoch when it became invalid
-    Executor *jumps_to;                 // side: the root it ends in, or NULL (strong)
+    bool condemned;                     // it and all that cannot be without it are invalid, to be retired
+    Py_ssize_t place;                   // in jit.executors, or -1
+    Executor *jumps_to;                 // side: the root it ends in, or NULL (strong). See executor_jumps_to()
+    Executor *jumpers;                  // root: the first of those that jump to it; others by their
+    Executor *next_jumper, *previous_jumper;
+    Executor *sides;                    // root: the first of its tree's side traces; others by their (executor_grows_in)
+    Executor *next_side, *previous_side;
     uint64_t good_epoch, good_version;  // root: for which executor_look_again() has said yes
     PyCodeObject **codes;               // root: what runs in its tree, each once (kept by `keep`)
     uint32_t n_codes;

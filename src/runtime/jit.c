@@ -184,18 +184,32 @@ copy_trace(Executor *ex, const Trace *t, const Assignment *a, Recorder *r)
     return 0;
 }
 
+// The code objects that the snapshots name, few of them more than once. How many; room for n_frames.
+static uint32_t
+codes_named(const Executor *ex, PyCodeObject **codes)
+{
+    PyObject *met[64] = {NULL};         // by address: those of the frames before
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < ex->n_frames; i++) {
+        PyObject *code = ex->frames[i].code;
+        PyObject **place = &met[((uintptr_t)code >> 4 ^ (uintptr_t)code >> 10) % Py_ARRAY_LENGTH(met)];
+        if (*place != code) {
+            codes[n++] = (PyCodeObject *)code;
+            *place = code;
+        }
+    }
+    return n;
+}
+
 // Objects that snapshots name (code objects) must live as long as the executor.
 static int
-keep_codes(Executor *ex)
+keep_codes(Executor *ex, PyCodeObject *const *codes, uint32_t n)
 {
     if (PyList_Append(ex->keep, ex->globals) < 0 || PyList_Append(ex->keep, ex->builtins) < 0) {
         return -1;
     }
-    for (uint32_t i = 0; i < ex->n_frames; i++) {
-        if (i > 0 && ex->frames[i].code == ex->frames[i - 1].code) {
-            continue;
-        }
-        if (PyList_Append(ex->keep, ex->frames[i].code) < 0) {
+    for (uint32_t i = 0; i < n; i++) {
+        if (PyList_Append(ex->keep, (PyObject *)codes[i]) < 0) {
             return -1;
         }
     }
@@ -222,11 +236,11 @@ add_code(Executor *root, PyCodeObject *code)
 
 // The root of its tree knows what code runs in it, and in the trace it jumps to.
 static int
-add_codes(const Executor *ex, const Executor *target)
+add_codes(const Executor *ex, const Executor *target, PyCodeObject *const *codes, uint32_t n)
 {
     Executor *root = ex->root;
-    for (uint32_t i = 0; i < ex->n_frames; i++) {
-        if (add_code(root, (PyCodeObject *)ex->frames[i].code) < 0) {
+    for (uint32_t i = 0; i < n; i++) {
+        if (add_code(root, codes[i]) < 0) {
             return -1;
         }
     }
@@ -240,8 +254,11 @@ add_codes(const Executor *ex, const Executor *target)
 
 // GUARD_VALID and TRACE_RETURN name the executor that is only now made.
 static void
-fill_self(Trace *t, const Executor *ex)
+fill_self(Trace *t, const Executor *ex, const Trace *recorded)
 {
+    if (recorded->chain[UOP_TRACE_RETURN] == NO_REF && recorded->chain[UOP_GUARD_VALID] == NO_REF) {
+        return;
+    }
     for (Ref ref = 1; ref < t->n_ins; ref++) {
         if (t->ins[ref].op == UOP_TRACE_RETURN) {
             t->ins[ref].operand[0] = (uint64_t)(uintptr_t)ex;
@@ -267,7 +284,7 @@ chain_versions(Executor *ex)
         emit_link(ex, n, older);
         ex->exits[n].side = (Executor *)Py_NewRef((PyObject *)older);
     }
-    ex->jumps_to = (Executor *)Py_NewRef((PyObject *)older);
+    executor_jumps_to(ex, older);
 }
 
 // What its entry part checks of the frame's slots: which version is for a frame can be told without running it.
@@ -341,8 +358,8 @@ compile_trace(Recorder *r, const Executor *target, uint16_t loop_snap)
     ex->resumed = r->resumed;
     ex->is_side = r->parent != NULL;
     ex->is_function = r->function && r->parent == NULL;
-    ex->root = r->parent != NULL ? r->parent->root : ex;
     if (r->parent != NULL) {
+        executor_grows_in(ex, r->parent->root);
         ex->start_ip = executor_exit_ip(r->parent, &r->parent->exits[r->parent_exit]);
         ex->unchecked = executor_exit_is_unchecked(r->parent, &r->parent->exits[r->parent_exit]);
         ex->at_same_place = r->parent->start_ip == ex->start_ip ? r->parent->at_same_place + 1 : 0;
@@ -352,7 +369,7 @@ compile_trace(Recorder *r, const Executor *target, uint16_t loop_snap)
     ex->loops = loop_snap != NO_SNAP;
     ex->keep = Py_NewRef(r->b.keep);
     if (target != NULL) {
-        ex->jumps_to = (Executor *)Py_NewRef((PyObject *)target);
+        executor_jumps_to(ex, (Executor *)target);
     }
     ex->recorded = jit.keep_text ? trace_pack(r->t) : NULL;
     dump("record", r, r->t);
@@ -360,7 +377,7 @@ compile_trace(Recorder *r, const Executor *target, uint16_t loop_snap)
     AbortReason reason = optimise(&r->b, loop_snap, final);
     uint64_t optimised = now_ns();
     if (reason == ABORT_NONE) {
-        fill_self(final, ex);
+        fill_self(final, ex, r->t);
         dump("opt", r, final);
         AssignOptions options = {r->parent != NULL ? r->parent->spills : 0,
                                  (uint32_t)jit.params.random};
@@ -371,10 +388,13 @@ compile_trace(Recorder *r, const Executor *target, uint16_t loop_snap)
         }
         reason = (AbortReason)assign_trace(final, &options, assignment);
     }
+    static PyCodeObject *codes[MAX_SNAP_FRAMES];
+    uint32_t n_codes = 0;
     if (reason == ABORT_NONE) {
         ex->spills = assignment->spills;
         ex->entry_end = final->loop_entry;
-        if (copy_trace(ex, final, assignment, r) < 0 || keep_codes(ex) < 0) {
+        if (copy_trace(ex, final, assignment, r) < 0
+            || keep_codes(ex, codes, n_codes = codes_named(ex, codes)) < 0) {
             PyErr_Clear();
             reason = ABORT_MEMORY;
         }
@@ -396,7 +416,8 @@ compile_trace(Recorder *r, const Executor *target, uint16_t loop_snap)
             }
         }
     }
-    if (reason == ABORT_NONE && (assume_commit(ex) < 0 || add_codes(ex, target) < 0 || install_executor(r, ex) < 0)) {
+    if (reason == ABORT_NONE && (assume_commit(ex) < 0 || add_codes(ex, target, codes, n_codes) < 0
+                                 || install_executor(r, ex) < 0)) {
         PyErr_Clear();
         reason = ABORT_INVALIDATED;
     }

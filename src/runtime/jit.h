@@ -178,8 +178,12 @@ void assume_forget(Executor *ex);                       // executor dies
 
 // --- executor.c -------------------------------------------------------------------------------
 // A new executor, all zero but for root = itself and the list jit.executors, which holds it until
-// it is retired. NULL with an exception. A side trace sets root to its tree's.
+// it is retired. NULL with an exception.
 Executor *executor_new(void);
+// A new executor is a side trace of that tree.
+void executor_grows_in(Executor *ex, Executor *root);
+// It ends in a jump to that root, or its entry part leads on to that one.
+void executor_jumps_to(Executor *ex, Executor *target);
 // So many bytes more are kept for it, as long as it is in service.
 void executor_charge(Executor *ex, size_t bytes);
 void executor_code_is_full(void);       // the next sweep makes room

@@ -202,45 +202,49 @@ carry(Recorder *r, int i)
     }
 }
 
+static void
+carry_what_is_stored(Recorder *r, const Instr *store)
+{
+    int first = store->op == BC_STORE_FAST ? store->oparg : store->oparg >> 4;
+    carry(r, first);
+    if (store->op == BC_STORE_FAST_STORE_FAST) {
+        carry(r, store->oparg & 15);
+    }
+}
+
 // A turn of the outer loop is a side trace that ends in a jump to this trace's LOOP_ENTRY. What is
 // no param here would have to be made an object for that on each turn.
 void
 carry_outer_numbers(Recorder *r)
 {
+    static const Bytecode turn[] = {BC_JUMP_BACKWARD};
+    static const Bytecode stores[] = {BC_STORE_FAST, BC_STORE_FAST_STORE_FAST, BC_STORE_FAST_LOAD_FAST};
     PyCodeObject *code = r->frames[0].code;
     int end = loop_end(code, r->anchor), outer = -1, outer_end = -1;
     Instr in;
     if (end < 0 || r->t->chain[UOP_SYNC] != NO_REF) {
         return;                         // unknown code would want to see them all as objects
     }
-    for (int offset = end; offset < (int)Py_SIZE(code); offset = in.next) {
-        if (compat_decode(code, offset, &in) < 0) {
-            PyErr_Clear();
-            return;
-        }
-        if (in.op == BC_JUMP_BACKWARD && in.target < r->anchor && in.target > outer) {
+    int found = compat_find(code, end, turn, 1, &in);
+    for (; found > 0; found = compat_find(code, in.next, turn, 1, &in)) {
+        if (in.target < r->anchor && in.target > outer) {
             outer = in.target;
             outer_end = in.offset;
         }
     }
-    for (int offset = outer; outer >= 0 && offset <= outer_end && r->b.abort == ABORT_NONE; offset = in.next) {
-        if (compat_decode(code, offset, &in) < 0) {
-            PyErr_Clear();
-            return;
+    for (int at = outer; found == 0 && outer >= 0 && r->b.abort == ABORT_NONE; at = in.next) {
+        at = at >= r->anchor && at < end ? end : at;    // not what is inside of this loop
+        found = compat_find(code, at, stores, Py_ARRAY_LENGTH(stores), &in);
+        if (found <= 0 || in.offset > outer_end) {
+            break;
         }
-        bool inside = in.offset >= r->anchor && in.offset <= end;
-        if (inside) {
-            continue;
+        found = 0;
+        if (in.offset < r->anchor || in.offset > end) {
+            carry_what_is_stored(r, &in);
         }
-        if (in.op == BC_STORE_FAST) {
-            carry(r, in.oparg);
-        }
-        else if (in.op == BC_STORE_FAST_STORE_FAST || in.op == BC_STORE_FAST_LOAD_FAST) {
-            carry(r, in.oparg >> 4);
-            if (in.op == BC_STORE_FAST_STORE_FAST) {
-                carry(r, in.oparg & 15);
-            }
-        }
+    }
+    if (found < 0) {
+        PyErr_Clear();
     }
 }
 

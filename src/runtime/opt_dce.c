@@ -24,6 +24,8 @@ typedef struct {
     bool snap_done[MAX_SNAPS][2];
     Ref work[MAX_INS * 4];
     int n_work;
+    Ref counts[MAX_INS];                // instructions that only count references, in order
+    int n_counts;
     bool changed;
     bool holds_globals;                 // stores to globals wait: what they store need not exist
 } Dce;
@@ -129,18 +131,7 @@ static bool
 needs_pack(const Dce *d, const Ins *ins)
 {
     Ref pack = ins->in[0];
-    return !(ins->flags & INS_DEAD) && counts_only(ins->op) && !ref_is_const(pack)
-        && is_pack(d->t->ins[pack].op) && !(d->mark[pack] & OBJECT) && !dies_quietly(d, pack);
-}
-
-static bool
-is_root(const Ins *ins)
-{
-    uint32_t flags = uop_table[ins->op].flags;
-    if (counts_only(ins->op)) {
-        return true;
-    }
-    return (flags & (EFFECT | GUARD | CONTROL)) != 0;
+    return !ref_is_const(pack) && is_pack(d->t->ins[pack].op) && !(d->mark[pack] & OBJECT) && !dies_quietly(d, pack);
 }
 
 // What globals hold at LOOP is needed in the loop: exits store it.
@@ -205,6 +196,55 @@ write_phis(Dce *d)
     return ABORT_NONE;
 }
 
+static void
+mark_roots(Dce *d)
+{
+    Trace *t = d->t;
+    d->n_counts = 0;
+    for (Ref ref = 1; ref < t->n_ins; ref++) {
+        const Ins *ins = &t->ins[ref];
+        if (ins->flags & INS_DEAD) {
+            continue;
+        }
+        if (counts_only(ins->op)) {
+            d->counts[d->n_counts++] = ref;
+            if (!ref_is_const(ins->in[0]) && is_box(t->ins[ins->in[0]].op)) {
+                continue;
+            }
+        }
+        else if (!(uop_table[ins->op].flags & (EFFECT | GUARD | CONTROL))) {
+            continue;
+        }
+        mark(d, ref, LIVE);
+        drain(d);
+    }
+}
+
+// Reference counts of boxes: live where the box is an object, nothing otherwise.
+static void
+settle_counts(Dce *d)
+{
+    bool again;
+    do {
+        again = false;
+        for (int i = 0; i < d->n_counts; i++) {
+            Ref ref = d->counts[i];
+            const Ins *ins = &d->t->ins[ref];
+            if (needs_pack(d, ins)) {
+                mark(d, ins->in[0], LIVE | OBJECT);
+                drain(d);
+                again = true;
+            }
+            if (!(d->mark[ref] & LIVE) && (d->mark[ins->in[0]] & OBJECT)) {
+                mark(d, ref, LIVE);
+                drain(d);
+                again = true;
+            }
+        }
+        settle_phis(d);
+    } while (again);
+}
+
 AbortReason
 opt_dce(Trace *t)
 {
@@ -214,41 +254,15 @@ opt_dce(Trace *t)
     d.holds_globals = may_hold_globals(t);
     memset(d.mark, 0, t->n_ins);
     memset(d.is_phi, 0, t->n_ins * sizeof(bool));
-    memset(d.snap_done, 0, sizeof(d.snap_done));
-    for (Ref ref = 1; ref < t->n_ins; ref++) {
-        Ins *ins = &t->ins[ref];
-        if (!(ins->flags & INS_DEAD) && is_root(ins) && !(counts_only(ins->op)
-            && !ref_is_const(ins->in[0]) && is_box(t->ins[ins->in[0]].op))) {
-            mark(&d, ref, LIVE);
-            drain(&d);
-        }
-    }
+    memset(d.snap_done, 0, t->n_snaps * sizeof(d.snap_done[0]));
+    mark_roots(&d);
     mark_held_globals(&d);
     for (int i = 0; i < t->n_jump; i++) {
         mark(&d, t->jump[i].ref, LIVE | OBJECT);
     }
     drain(&d);
     settle_phis(&d);
-    // Reference counts of boxes: live where the box is an object, nothing otherwise.
-    bool again;
-    do {
-        again = false;
-        for (Ref ref = 1; ref < t->n_ins; ref++) {
-            Ins *ins = &t->ins[ref];
-            if (needs_pack(&d, ins)) {
-                mark(&d, ins->in[0], LIVE | OBJECT);
-                drain(&d);
-                again = true;
-            }
-            if (!(ins->flags & INS_DEAD) && counts_only(ins->op) && !(d.mark[ref] & LIVE)
-                && (d.mark[ins->in[0]] & OBJECT)) {
-                mark(&d, ref, LIVE);
-                drain(&d);
-                again = true;
-            }
-        }
-        settle_phis(&d);
-    } while (again);
+    settle_counts(&d);
     for (Ref ref = 1; ref < t->n_ins; ref++) {
         Ins *ins = &t->ins[ref];
         ins->flags &= (uint8_t)~INS_SUNK;

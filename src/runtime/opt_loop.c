@@ -23,6 +23,7 @@ typedef struct {
     uint16_t loop_snap;
     Ref at_end[2048];                   // slot of the outermost frame -> its value at the loop head
     bool has[2048];
+    uint16_t listed[2048], copies;      // slot -> the last copied snapshot that lists it; their number
     uint16_t snap_copy[MAX_SNAPS];
 } Peel;
 
@@ -83,11 +84,11 @@ copy_snapshot(Peel *p, uint16_t old)
         f.memory = subst(p, f.memory);
         t->frames[t->n_frames++] = f;
     }
-    bool listed[2048] = {false};
+    p->copies++;
     for (uint32_t i = 0; i < from.count; i++) {
         SnapEntry e = t->entries[from.first + i];
         if (e.frame == 0 && e.how != SLOT_DROP) {
-            listed[e.slot] = true;
+            p->listed[e.slot] = p->copies;
         }
         e.ref = subst(p, e.ref);
         add_entry(p, e);
@@ -96,7 +97,7 @@ copy_snapshot(Peel *p, uint16_t old)
         + t->frames[from.first_frame].depth;
     for (uint32_t i = 0; i < loop.count; i++) {
         SnapEntry e = t->entries[loop.first + i];
-        if (!listed[e.slot] && e.slot < n_slots) {
+        if (p->listed[e.slot] != p->copies && e.slot < n_slots) {
             add_entry(p, e);
         }
     }
@@ -166,8 +167,10 @@ opt_loop(Builder *b, uint16_t loop_snap)
     p.t = t;
     p.end = t->n_ins;
     p.loop_snap = loop_snap;
+    p.copies = 0;
     memset(p.has, 0, sizeof(p.has));
-    memset(p.snap_copy, 0xff, sizeof(p.snap_copy));
+    memset(p.listed, 0, sizeof(p.listed));
+    memset(p.snap_copy, 0xff, t->n_snaps * sizeof(uint16_t));
     memset(opt_subst, 0, p.end * sizeof(Ref));
     const Snapshot loop = t->snaps[loop_snap];
     for (uint32_t i = 0; i < loop.count; i++) {

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <string.h>
 
-enum { MAX_TRACKED = 2048, IN_MEMORY_NULL = 0x7ffe, MAX_HELD = 24 };
+enum { MAX_TRACKED = 2048, IN_MEMORY_NULL = 0x7ffe, MAX_HELD = 24, MAX_INNER = 512, INNER_BUCKETS = 256 };
 
 // A store that has not been done: the old trace's instruction, and its copy.
 typedef struct { Ref store, copy; } HeldStore;
@@ -26,8 +26,10 @@ typedef struct {
     uint16_t snap_state[MAX_SNAPS];     // memory state number the copy was made in
     uint16_t state;                     // counts changes of memory
     Ref root[MAX_TRACKED];              // slot of the outermost frame -> ref that memory holds
-    struct { Ref memory; uint16_t slot; Ref ref; } inner[512];      // inlined frames in memory
+    int n_root;                         // nothing is known of slots from here on
+    struct { Ref memory; uint16_t slot; Ref ref; uint16_t next; } inner[MAX_INNER];      // inlined frames in memory
     int n_inner;
+    uint16_t bucket[INNER_BUCKETS];     // by memory and slot: number of an inner + 1, others by its next
     Ref opaque[64];                     // inlined frames in memory that a loop has run in
     int n_opaque;
     HeldStore held[MAX_HELD];           // in the order in which they were held back
@@ -62,16 +64,39 @@ forget_generators(Lower *l)
     l->state++;
 }
 
+static unsigned
+inner_bucket(Ref memory, uint16_t slot)
+{
+    return (memory * 37u + slot) % INNER_BUCKETS;
+}
+
+// The number of the inlined frame's slot, -1: nothing is known of it.
+static int
+find_inner(const Lower *l, Ref memory, uint16_t slot)
+{
+    int i = l->bucket[inner_bucket(memory, slot)];
+    while (i > 0 && (l->inner[i - 1].memory != memory || l->inner[i - 1].slot != slot)) {
+        i = l->inner[i - 1].next;
+    }
+    return i - 1;
+}
+
+static void
+forget_inner(Lower *l)
+{
+    l->n_inner = 0;
+    memset(l->bucket, 0, sizeof(l->bucket));
+}
+
 static Ref
 memory_holds(const Lower *l, Ref memory, uint16_t slot)
 {
     if (memory == NO_REF) {
         return l->root[slot];
     }
-    for (int i = l->n_inner - 1; i >= 0; i--) {
-        if (l->inner[i].memory == memory && l->inner[i].slot == slot) {
-            return l->inner[i].ref;
-        }
+    int at = find_inner(l, memory, slot);
+    if (at >= 0) {
+        return l->inner[at].ref;
     }
     for (int i = 0; i < l->n_opaque; i++) {
         if (l->opaque[i] == memory) {
@@ -87,29 +112,30 @@ set_memory(Lower *l, Ref memory, uint16_t slot, Ref ref)
     l->state++;
     if (memory == NO_REF) {
         l->root[slot] = ref;
+        l->n_root = slot < l->n_root ? l->n_root : slot + 1;
         return;
     }
-    int at = -1;
-    for (int i = 0; i < l->n_inner; i++) {
-        if (l->inner[i].slot == slot && l->inner[i].memory == memory) {
-            at = i;
-        }
-        else if (l->inner[i].slot == slot && is_generator_frame(l, memory)
-                 && is_generator_frame(l, l->inner[i].memory)) {
+    bool is_generator = is_generator_frame(l, memory);
+    for (int i = 0; is_generator && i < l->n_inner; i++) {
+        if (l->inner[i].slot == slot && is_generator_frame(l, l->inner[i].memory)) {
             l->inner[i].ref = NO_REF;   // it may be the same frame
         }
     }
+    int at = find_inner(l, memory, slot);
     if (at >= 0) {
         l->inner[at].ref = ref;
         return;
     }
-    if (l->n_inner >= 512) {
+    if (l->n_inner >= MAX_INNER) {
         l->abort = ABORT_TOO_MANY_VARIABLES;
         return;
     }
+    uint16_t *bucket = &l->bucket[inner_bucket(memory, slot)];
     l->inner[l->n_inner].memory = memory;
     l->inner[l->n_inner].slot = slot;
-    l->inner[l->n_inner++].ref = ref;
+    l->inner[l->n_inner].ref = ref;
+    l->inner[l->n_inner++].next = *bucket;
+    *bucket = (uint16_t)l->n_inner;
 }
 
 static Ref
@@ -541,7 +567,7 @@ meet_at_loop(Lower *l)
 {
     const Trace *t = l->t;
     static Ref after[MAX_TRACKED];
-    memcpy(after, l->root, sizeof(after));
+    memcpy(after, l->root, (size_t)l->n_root * sizeof(Ref));
     for (Ref ref = t->loop; ref < t->n_ins; ref++) {
         const Ins *ins = &t->ins[ref];
         if (ins->op != UOP_SYNC || (ins->flags & INS_DEAD)) {
@@ -557,7 +583,7 @@ meet_at_loop(Lower *l)
             }
         }
     }
-    for (int slot = 0; slot < MAX_TRACKED; slot++) {
+    for (int slot = 0; slot < l->n_root; slot++) {
         Ref left = l->root[slot], right = after[slot];
         if (left == NO_REF) {
             continue;
@@ -573,7 +599,7 @@ meet_at_loop(Lower *l)
             l->root[slot] = NO_REF;
         }
     }
-    l->n_inner = 0;                     // generators' frames: they were left as the last turn left them
+    forget_inner(l);                    // generators' frames: they were left as the last turn left them
     l->state++;
 }
 
@@ -723,17 +749,18 @@ opt_lower(const Trace *t, Trace *out)
     l.t = t;
     l.out = out;
     l.state = 0;
-    l.n_inner = 0;
+    forget_inner(&l);
     l.n_opaque = 0;
     l.n_held = l.n_loop_held = 0;
     l.holds_globals = may_hold_globals(t);
     l.abort = ABORT_NONE;
     memset(l.map, 0, t->n_ins * sizeof(Ref));
-    memset(l.snap_map, 0xff, sizeof(l.snap_map));
-    memset(l.root, 0, sizeof(l.root));
+    memset(l.snap_map, 0xff, t->n_snaps * sizeof(uint16_t));
+    memset(l.root, 0, (size_t)l.n_root * sizeof(Ref));      // of the trace before
     for (int slot = t->null_from; slot < t->null_to; slot++) {
         l.root[slot] = IN_MEMORY_NULL;
     }
+    l.n_root = t->null_to;
     out->n_ins = 1;
     memset(&out->ins[0], 0, sizeof(Ins));
     out->n_snaps = 0;

@@ -24,7 +24,7 @@ count_uses(const Trace *t, uint16_t *uses)
 {
     static uint8_t seen[MAX_SNAPS];
     memset(uses, 0, t->n_ins * sizeof(uint16_t));
-    memset(seen, 0, sizeof(seen));
+    memset(seen, 0, t->n_snaps);
     for (Ref ref = 1; ref < t->n_ins; ref++) {
         const Ins *ins = &t->ins[ref];
         if (ins->flags & INS_DEAD) {

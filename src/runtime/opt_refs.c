@@ -182,7 +182,7 @@ void
 opt_refs(Trace *t)
 {
     static Ref done_for[MAX_SNAPS];     // the INCREF for which a snapshot was last weakened
-    memset(done_for, 0, sizeof(done_for));
+    memset(done_for, 0, t->n_snaps * sizeof(Ref));
     memset(made, 0, t->n_ins * sizeof(made[0]));
     for (Ref ref = 1; ref < t->n_ins; ref++) {
         Ins *ins = &t->ins[ref];

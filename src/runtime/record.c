@@ -66,7 +66,7 @@ recorder_new(PyThreadState *tstate)
 {
     if (storage == NULL) {
         storage = PyMem_RawCalloc(1, sizeof(Recorder));
-        storage_trace = PyMem_RawMalloc(sizeof(Trace));
+        storage_trace = PyMem_RawCalloc(1, sizeof(Trace));
         if (storage == NULL || storage_trace == NULL) {
             PyMem_RawFree(storage);
             PyMem_RawFree(storage_trace);
@@ -75,6 +75,7 @@ recorder_new(PyThreadState *tstate)
         }
     }
     Recorder *r = storage;
+    memset(r->own, 0, storage_trace->n_ins);    // of the recording before
     if (builder_begin(&r->b, storage_trace) < 0) {
         PyErr_Clear();
         return NULL;
@@ -103,7 +104,6 @@ recorder_new(PyThreadState *tstate)
     r->last_snap = r->last_snap_ins = 0;
     r->n_frames = 0;
     r->n_params = r->n_pending = r->n_released = 0;
-    memset(r->own, 0, sizeof(r->own));
     assume_begin();
     jit.stats.recordings++;
     return r;
@@ -333,7 +333,9 @@ recorder_stop(Recorder *r)
     r->b.keep = NULL;
     r->parent = NULL;
     jit.recorder = NULL;
+    uint64_t start = now_ns();
     hook_unwatch_all();
+    jit.stats.record_ns += now_ns() - start;
 }
 
 void
@@ -399,6 +401,7 @@ install(Recorder *r, const Executor *target, uint16_t loop_snap)
 static void
 close_loop(Recorder *r)
 {
+    snapshot_need(r);
     carry_outer_numbers(r);
     own_every_slot(r);
     uint16_t loop_snap = snapshot_take(r);
@@ -443,6 +446,7 @@ try_link(Recorder *r, int offset)
         if (!ex->invalid && ex->loop_entry != NULL && ex->stack_depth == top_frame(r)->depth
             && link_accepts(r, ex)) {
             r->ended = false;
+            snapshot_need(r);
             link_to(r, ex);
             install(r, ex, NO_SNAP);
             return true;
@@ -560,9 +564,47 @@ check_constants(Recorder *r)
 }
 #endif
 
+static bool
+is_touched(Recorder *r, int i)
+{
+    const RFrame *f = top_frame(r);
+    return r->slots[f->base + i].state != SLOT_UNTOUCHED;
+}
+
+static bool
+is_bound(Recorder *r, int i)
+{
+    const RFrame *f = top_frame(r);
+    return r->slots[f->base + i].state == SLOT_HOLDS;
+}
+
+// Nothing that is recorded for this bytecode can leave the trace, so it needs no snapshot: it only moves what has been
+// looked at already. Half of all bytecodes are such, and snapshots are what is dearest in recording others.
+static bool
+moves_only(Recorder *r, const Instr *in)
+{
+    const RFrame *f = top_frame(r);
+    int top = f->n_locals + f->depth - 1;
+    switch (in->op) {
+        case BC_LOAD_FAST: case BC_LOAD_FAST_CHECK:
+            return is_bound(r, in->oparg);
+        case BC_LOAD_FAST_LOAD_FAST:
+            return is_bound(r, in->oparg >> 4) && is_bound(r, in->oparg & 15);
+        case BC_STORE_FAST:
+            return f->depth > 0 && is_touched(r, top) && is_touched(r, in->oparg);
+        case BC_POP_TOP:
+            return f->depth > 0 && is_touched(r, top);
+        case BC_LOAD_CONST: case BC_PUSH_NULL: case BC_NOP: case BC_RESUME: case BC_JUMP_FORWARD:
+        case BC_LOAD_GLOBAL:            // most are constants; others ask for one (load_global)
+            return true;
+        default:
+            return false;
+    }
+}
+
 // Called before each bytecode: finish the last one, take the snapshot of this one.
 static void
-begin_bytecode(Recorder *r, int offset)
+begin_bytecode(Recorder *r, int offset, const Instr *in)
 {
     r->drop_ip = r->first_drop_ip != NULL ? r->first_drop_ip : top_frame(r)->ip;
     r->first_drop_ip = NULL;
@@ -574,7 +616,7 @@ begin_bytecode(Recorder *r, int offset)
         check_books(r);
         check_constants(r);
 #endif
-        r->b.snap = snapshot_take(r);
+        r->b.snap = r->check_valid || !moves_only(r, in) ? snapshot_take(r) : NO_SNAP;
     }
     if (r->check_valid) {
         check_valid(r);
@@ -585,7 +627,12 @@ begin_bytecode(Recorder *r, int offset)
 static void
 record_bytecode(Recorder *r, Frame *frame, PyCodeObject *code, int offset)
 {
-    begin_bytecode(r, offset);
+    Instr in = {.op = BC_OTHER};
+    if (compat_decode(code, offset, &in) < 0) {
+        PyErr_Clear();
+        give_up(r, ABORT_MEMORY);
+    }
+    begin_bytecode(r, offset, &in);
     if (r->b.abort == ABORT_NONE && r->n_frames == 1) {
         if (r->parent == NULL && code == r->anchor_code && offset == r->anchor && r->bytecodes > 0) {
             // A version of this loop for the types that the first turn has led to, if there is one.
@@ -610,12 +657,7 @@ record_bytecode(Recorder *r, Frame *frame, PyCodeObject *code, int offset)
         give_up(r, ABORT_TOO_LONG);
     }
     if (r->b.abort == ABORT_NONE) {
-        if (compat_decode(code, offset, &r->now) < 0) {
-            PyErr_Clear();
-            give_up(r, ABORT_MEMORY);
-        }
-    }
-    if (r->b.abort == ABORT_NONE) {
+        r->now = in;
         r->start_offset = offset;
         r->now_frame = frame;
         r->expect = r->now.next;

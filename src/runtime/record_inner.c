@@ -13,16 +13,18 @@
 int
 loop_end(PyCodeObject *code, int anchor)
 {
+    static const Bytecode turn[] = {BC_JUMP_BACKWARD};
     Instr in;
     int end = -1;
-    for (int offset = anchor; offset < (int)Py_SIZE(code); offset = in.next) {
-        if (compat_decode(code, offset, &in) < 0) {
-            PyErr_Clear();
-            return -1;
-        }
-        if (in.op == BC_JUMP_BACKWARD && in.target == anchor) {
+    int found = compat_find(code, anchor, turn, 1, &in);
+    for (; found > 0; found = compat_find(code, in.next, turn, 1, &in)) {
+        if (in.target == anchor) {
             end = in.offset;
         }
+    }
+    if (found < 0) {
+        PyErr_Clear();
+        return -1;
     }
     return end;
 }
@@ -78,6 +80,7 @@ try_run_loop(Recorder *r, int offset)
         PyErr_Clear();
         return false;
     }
+    snapshot_need(r);
     for (int i = f->n_locals; i < f->n_locals + f->depth; i++) {
         real(r, slot_ref(r, f, i));
     }

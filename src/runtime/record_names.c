@@ -4,6 +4,7 @@
 #include "anchors.h"
 #include "helpers.h"
 #include "record.h"
+#include "snapshot.h"
 
 // --- globals and names ------------------------------------------------------------------------
 
@@ -20,17 +21,16 @@ names_stored(PyCodeObject *code)
     if (stored == NULL) {
         return NULL;
     }
+    static const Bytecode stores[] = {BC_STORE_GLOBAL, BC_STORE_NAME, BC_DELETE_GLOBAL, BC_DELETE_NAME};
     Instr in;
-    int end = (int)Py_SIZE(code);
-    for (int offset = 0; offset < end; offset = in.next) {
-        if (compat_decode(code, offset, &in) < 0) {
-            PyErr_Clear();
-            PyMem_Free(stored);
-            return NULL;
-        }
-        if (in.op == BC_STORE_GLOBAL || in.op == BC_STORE_NAME || in.op == BC_DELETE_GLOBAL || in.op == BC_DELETE_NAME) {
-            stored[0] = stored[1 + in.oparg] = 1;
-        }
+    int found = compat_find(code, 0, stores, Py_ARRAY_LENGTH(stores), &in);
+    for (; found > 0; found = compat_find(code, in.next, stores, Py_ARRAY_LENGTH(stores), &in)) {
+        stored[0] = stored[1 + in.oparg] = 1;
+    }
+    if (found < 0) {
+        PyErr_Clear();
+        PyMem_Free(stored);
+        return NULL;
     }
     info->names_stored = stored;
     return stored;
@@ -92,6 +92,7 @@ load_global(Recorder *r, PyObject *name)
         return true;
     }
     Builder *b = &r->b;
+    snapshot_need(r);
     if (!in_builtins) {
         push_borrowed(r, build2(b, UOP_GLOBAL_LOAD, konst_obj(b, globals), konst_obj(b, name)));
         return true;

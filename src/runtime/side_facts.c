@@ -127,22 +127,38 @@ is_passing(int op)
         || op == UOP_SLOT_LOAD_OLD;
 }
 
-static bool
-is_value(int op)
+enum { IS_VALUE = 1, IS_CHECK = 2, IS_KNOWN = 4 };
+
+static int
+tell_kind(int op)
 {
-    uint32_t flags = uop_table[op].flags;
-    if (uop_table[op].output == TY_VOID || (flags & (EFFECT | ALLOC | RAISES | VIRTUAL | CONTROL | ESCAPES))
-        || is_passing(op) || uop_table[op].n_inputs > 3) {
-        return false;
+    const UopInfo *info = &uop_table[op];
+    uint32_t flags = info->flags;
+    if (is_passing(op)) {
+        return IS_KNOWN;
     }
-    return (flags & PURE) || UOP_READS(flags);
+    if (info->output == TY_VOID) {
+        return (flags & GUARD) && !(flags & EFFECT) ? IS_KNOWN | IS_CHECK : IS_KNOWN;
+    }
+    bool plain = !(flags & (EFFECT | ALLOC | RAISES | VIRTUAL | CONTROL | ESCAPES)) && info->n_inputs <= 3;
+    return plain && ((flags & PURE) || UOP_READS(flags)) ? IS_KNOWN | IS_VALUE : IS_KNOWN;
+}
+
+// All instructions of all parents are asked about: the answers are kept.
+static inline int
+kind_of(int op)
+{
+    static uint8_t kinds[UOP_COUNT];
+    if (kinds[op] == 0) {
+        kinds[op] = (uint8_t)tell_kind(op);
+    }
+    return kinds[op];
 }
 
 static bool
 is_check(int op)
 {
-    uint32_t flags = uop_table[op].flags;
-    return uop_table[op].output == TY_VOID && (flags & GUARD) && !(flags & EFFECT) && !is_passing(op);
+    return kind_of(op) & IS_CHECK;
 }
 
 // Would it find the same at the exit, on the same values?
@@ -205,7 +221,7 @@ mark_what_holds(Walk *w, Ref from)
         }
         in_entry |= ins->op == UOP_LOOP_ENTRY;
         note_change(&w->since, w->ex, ins);
-        if ((is_check(ins->op) || is_value(ins->op)) && holds_still(w, ins) && (!in_entry || is_promised(ins))) {
+        if ((kind_of(ins->op) & (IS_CHECK | IS_VALUE)) && holds_still(w, ins) && (!in_entry || is_promised(ins))) {
             w->mark[ref] = HOLDS;
         }
     }
@@ -371,28 +387,37 @@ write_fact(Walk *w, Ref ref)
     }
 }
 
+// What takes the number out of what this op has boxed, or NOP.
+static int
+unboxing_of(int op)
+{
+    switch (op) {
+        case UOP_BOX_INT: case UOP_BOX_INT_SURE: case UOP_SLOT_ENSURE:
+            return UOP_UNBOX_INT;
+        case UOP_BOX_FLOAT: case UOP_BOX_FLOAT_SURE: case UOP_SLOT_ENSURE_FLOAT:
+            return UOP_UNBOX_FLOAT;
+        default:
+            return UOP_NOP;
+    }
+}
+
 // A number that was boxed is what the box holds.
 static void
 know_boxed(Walk *w, Ref from)
 {
-    static const struct { uint16_t box, unbox; } pairs[] = {
-        {UOP_BOX_INT, UOP_UNBOX_INT}, {UOP_BOX_INT_SURE, UOP_UNBOX_INT}, {UOP_SLOT_ENSURE, UOP_UNBOX_INT},
-        {UOP_BOX_FLOAT, UOP_UNBOX_FLOAT}, {UOP_BOX_FLOAT_SURE, UOP_UNBOX_FLOAT},
-        {UOP_SLOT_ENSURE_FLOAT, UOP_UNBOX_FLOAT}};
     for (Ref ref = 1; ref < from; ref++) {
         const Ins *ins = &w->ex->ins[ref];
-        for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
-            Ref number = ins->in[0];
-            if (ins->op != pairs[i].box || ref_is_const(number) || !at_hand(w, ref) || ref_is_const(w->map[ref])
-                || w->left == 0 || (w->map[number] != NO_REF && !at_hand(w, number))) {
-                continue;
-            }
-            learn_type(w->b, w->map[ref], pairs[i].unbox == UOP_UNBOX_INT ? &PyLong_Type : &PyFloat_Type);
-            w->left--;
-            Ref known = build_known(w->b, pairs[i].unbox, w->map[ref], NO_REF, NO_REF, 0, 0, w->map[number]);
-            if (w->map[number] == NO_REF) {
-                w->map[number] = known;
-            }
+        int unbox = unboxing_of(ins->op);
+        Ref number = ins->in[0];
+        if (unbox == UOP_NOP || ref_is_const(number) || !at_hand(w, ref) || ref_is_const(w->map[ref])
+            || w->left == 0 || (w->map[number] != NO_REF && !at_hand(w, number))) {
+            continue;
+        }
+        learn_type(w->b, w->map[ref], unbox == UOP_UNBOX_INT ? &PyLong_Type : &PyFloat_Type);
+        w->left--;
+        Ref known = build_known(w->b, unbox, w->map[ref], NO_REF, NO_REF, 0, 0, w->map[number]);
+        if (w->map[number] == NO_REF) {
+            w->map[number] = known;
         }
     }
 }

@@ -19,7 +19,7 @@ add_entry(Recorder *r, int frame, int how, int slot, Ref ref)
 }
 
 // Does this slot take over a reference of the trace's, or does it need a new one?
-static int
+static inline int
 take_or_new(Recorder *r, Ref ref, bool is_local)
 {
     if (ref_is_const(ref)) {
@@ -50,8 +50,14 @@ frame_entries(Recorder *r, int k)
 {
     const RFrame *f = &r->frames[k];
     const Slot *slots = &r->slots[f->base];
-    const Ref *chain = r->t->chain;
+    Trace *t = r->t;
+    const Ref *chain = t->chain;
     int n = f->n_locals + f->depth;
+    if (t->n_entries + (uint32_t)n > MAX_SNAP_ENTRIES) {
+        r->b.abort = ABORT_TOO_MANY_SNAPSHOTS;
+        return;
+    }
+    SnapEntry *e = &t->entries[t->n_entries];
     bool homes = k == 0 && (chain[UOP_SLOT_BOX] != NO_REF || chain[UOP_SLOT_BOX_FLOAT] != NO_REF);
     bool in_memory = k == 0 || f->memory != NO_REF || f->kind == FRAME_GENERATOR;
     // Homes of SLOT_BOX first: what memory holds is theirs, other slots need a new reference.
@@ -65,12 +71,13 @@ frame_entries(Recorder *r, int k)
         if (slot.state == SLOT_HOLDS) {
             bool home = homes && !ref_is_const(slot.ref) && is_home(r, i, slot.ref);
             int how = home ? SLOT_PARAM : take_or_new(r, slot.ref, i < f->n_locals);
-            add_entry(r, k, how, i, slot.ref);
+            *e++ = (SnapEntry){(uint8_t)k, (uint8_t)how, (uint16_t)i, slot.ref};
         }
         else if (slot.state == SLOT_EMPTY && (in_memory || i >= f->n_locals)) {
-            add_entry(r, k, SLOT_NULL, i, NO_REF);
+            *e++ = (SnapEntry){(uint8_t)k, SLOT_NULL, (uint16_t)i, NO_REF};
         }
     }
+    t->n_entries = (uint32_t)(e - t->entries);
 }
 
 uint16_t
@@ -118,6 +125,14 @@ snapshot_take(Recorder *r)
     r->last_snap = t->n_snaps;
     r->last_snap_ins = t->n_ins;
     return t->n_snaps++;
+}
+
+void
+snapshot_need(Recorder *r)
+{
+    if (r->b.snap == NO_SNAP) {
+        r->b.snap = snapshot_take(r);
+    }
 }
 
 uint16_t
@@ -195,7 +210,7 @@ typedef struct {
     Executor *ex;
     const Exit *exit;
     Ref map[MAX_INS];                   // the parent's refs -> ours
-    bool taken[MAX_INS];                // ours: somebody has the reference a box is made with
+    bool taken[MAX_INS];                // ours: somebody has the reference a box is made with; none in between
 } Inheritance;
 
 static Loc
@@ -419,7 +434,6 @@ snapshot_inherit(Recorder *r, Executor *ex, uint32_t n, Frame *innermost)
 {
     static Inheritance h;
     memset(&h.map, 0, ex->n_ins * sizeof(Ref));
-    memset(&h.taken, 0, sizeof(h.taken));
     h.r = r;
     h.ex = ex;
     h.exit = &ex->exits[n];
@@ -475,6 +489,7 @@ snapshot_inherit(Recorder *r, Executor *ex, uint32_t n, Frame *innermost)
     r->check_valid = executor_exit_is_unchecked(ex, h.exit);
     r->last_snap_ins = 0;
     r->b.snap = NO_SNAP;
+    memset(h.taken, 0, r->t->n_ins);
     if (top_frame(r)->ip == NULL) {
         inherit_after_loop(r, innermost);
     }

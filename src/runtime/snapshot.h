@@ -7,6 +7,8 @@
 
 // The state of all symbolic frames now. The innermost frame's ip says what runs next.
 uint16_t snapshot_take(Recorder *r);
+// The instructions that come next are given a snapshot, if the bytecode began without one.
+void snapshot_need(Recorder *r);
 // As snapshot_take, of the state after the next guard has failed: what it decides has been done.
 uint16_t snapshot_take_decided(Recorder *r);
 // Make the recorder's frames those of exit n of `ex`, the interpreter standing in `innermost`.

@@ -228,10 +228,10 @@ test_assume(PyObject *Py_UNUSED(module), PyObject *args)
     }
     if (root != Py_None) {
         ex->is_side = 1;
-        ex->root = (Executor *)root;
+        executor_grows_in(ex, (Executor *)root);
     }
     if (jumps_to != Py_None) {
-        ex->jumps_to = (Executor *)Py_NewRef(jumps_to);
+        executor_jumps_to(ex, (Executor *)jumps_to);
     }
     if (code != Py_None) {
         ex->code = (PyCodeObject *)code;

@@ -104,6 +104,23 @@ def test_a_turn_of_the_outer_loop_makes_no_numbers(jit):  # noqa: F811
     assert not made
 
 
+def test_a_turn_of_the_outer_loop_makes_no_numbers_where_jumps_are_long(jit):  # noqa: F811
+    source = (
+        "def f(n):\n    total = 0\n    for i in range(n):\n        x = i * 0.5\n        k = 0\n"
+        "        while k < 9:\n" + "            x += 1.0\n" * 80 + "            k += 1\n"
+        "        total += k\n    return total, x\n")
+    namespace = {}
+    exec(source, namespace)
+    f = namespace["f"]
+    body(f, 300)
+    assert f(300) == (2700, 869.5)
+    sides = [ex.uops() for ex in jitpatch.executors(f) if "side" in repr(ex)]
+    outer = [text for text in sides if "RANGE_SET_START" in text and "JUMP" in text]
+    assert outer
+    made = [line for text in outer for line in text.splitlines() if " BOX_" in line and line[9] != "s"]
+    assert not made
+
+
 def test_module_variables_stay_in_registers(jit):  # noqa: F811
     source = "total = 0\nfor i in range(300):\n    total += i\n"
     namespace = {}
