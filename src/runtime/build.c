@@ -3,17 +3,19 @@
 #include <string.h>
 
 int
-builder_begin(Builder *b, Trace *t)
+builder_begin(Builder *b, Trace *t, long max_ins)
 {
     t->n_ins = 1;                       // ref 0 means "none"
     t->n_konsts = t->n_snaps = 0;
     t->n_entries = t->n_frames = 0;
     t->null_from = t->null_to = 0;
     t->loop_entry = t->loop = t->end = 0;
-    t->n_phis = t->n_jump = 0;
+    t->n_phis = t->n_jump = t->n_copies = 0;
+    t->is_side = false;
     memset(t->chain, 0, sizeof(t->chain));
     memset(&t->ins[0], 0, sizeof(Ins));
     b->t = t;
+    b->max_ins = (uint16_t)(max_ins < MAX_INS ? max_ins : MAX_INS - 1);
     b->abort = ABORT_NONE;
     b->snap = NO_SNAP;
     memset(b->last_write, 0, sizeof(b->last_write));
@@ -186,7 +188,7 @@ build_raw(Builder *b, int op, Ref in0, Ref in1, Ref in2, uint64_t operand0, uint
     if (b->abort != ABORT_NONE) {
         return NO_REF;
     }
-    if (t->n_ins >= MAX_INS || t->n_ins > jit.params.max_trace * 2) {
+    if (t->n_ins > b->max_ins) {
         b->abort = ABORT_TOO_LONG;
         return NO_REF;
     }

@@ -7,12 +7,15 @@
 #ifndef JITPATCH_BUILD_H
 #define JITPATCH_BUILD_H
 
-#include "jit.h"
+#include "aborts.h"
+#include "compat.h"
+#include "ir.h"
 
 enum { FACT_NONNULL = 1 };
 
 typedef struct {
     Trace *t;
+    uint16_t max_ins;                   // ABORT_TOO_LONG beyond
     AbortReason abort;                  // sticky: once set, nothing more is appended
     uint16_t snap;                      // snapshot for instructions that may leave
     Ref last_write[MEM_COUNT];          // newest instruction that wrote each class of memory
@@ -27,7 +30,7 @@ typedef struct {
     int (*met_class)(PyTypeObject *);   // told of each class that is guarded on: it is not kept alive
 } Builder;
 
-int builder_begin(Builder *b, Trace *t);    // 0, -1 out of memory
+int builder_begin(Builder *b, Trace *t, long max_ins);      // 0, -1 out of memory
 
 // Append `op`, or return the ref of something equal. Inputs not used are NO_REF, operands 0.
 Ref build(Builder *b, int op, Ref in0, Ref in1, Ref in2, uint64_t operand0, uint64_t operand1);
@@ -72,7 +75,6 @@ char *trace_text(const Trace *t);
 // A trace cut to its size, to be kept: PyMem_Malloc'd, NULL when out of memory. Its text, later.
 void *trace_pack(const Trace *t);
 char *trace_text_packed(const void *packed);
-char *trace_text_of(const Executor *ex);                // of an installed one, optimised
 // --- verify.c ---------------------------------------------------------------------------------
 // NULL, or what is wrong with the trace (debug builds call it after every pass).
 const char *trace_verify(const Trace *t);
@@ -82,7 +84,9 @@ AbortReason opt_dce(Trace *t);                               // dead code, and b
 void opt_rebox(Trace *t);                               // float objects written over
 bool may_hold_globals(const Trace *t);                  // opt_lower.c: nothing looks at the names of modules
 void opt_refs(Trace *t);                                // reference count pairs
-AbortReason opt_lower(const Trace *t, Trace *out);      // order of parts, SYNC, what memory holds
-AbortReason optimise(Builder *b, uint16_t loop_snap, Trace *out);   // opt.c: all of them
+// Option force_exit: an exit before each instruction that may leave, taken every so many times; 0: none.
+typedef struct { int64_t every, *left; } ForceExit;
+AbortReason opt_lower(const Trace *t, ForceExit force, Trace *out);     // order of parts, SYNC, what memory holds
+AbortReason optimise(Builder *b, uint16_t loop_snap, ForceExit force, Trace *out);      // opt.c: all of them
 
 #endif

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 AbortReason
-optimise(Builder *b, uint16_t loop_snap, Trace *out)
+optimise(Builder *b, uint16_t loop_snap, ForceExit force, Trace *out)
 {
     AbortReason reason = ABORT_NONE;
     if (loop_snap != NO_SNAP) {
@@ -21,7 +21,7 @@ optimise(Builder *b, uint16_t loop_snap, Trace *out)
     }
     opt_rebox(b->t);
     // From here on the trace is in its final order, and refs mean something else.
-    reason = opt_lower(b->t, out);
+    reason = opt_lower(b->t, force, out);
     const char *wrong = reason == ABORT_NONE ? trace_verify(out) : NULL;
     if (wrong != NULL) {
 #ifdef JITPATCH_DEBUG

@@ -75,7 +75,7 @@ recorder_new(PyThreadState *tstate)
         }
     }
     Recorder *r = storage;
-    if (builder_begin(&r->b, storage_trace) < 0) {
+    if (builder_begin(&r->b, storage_trace, jit.params.max_trace * 2) < 0) {
         PyErr_Clear();
         return NULL;
     }
