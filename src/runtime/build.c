@@ -99,6 +99,14 @@ may_change_class(PyTypeObject *type)
         || (type->tp_basicsize == PyModule_Type.tp_basicsize && PyType_IsSubtype(type, &PyModule_Type));
 }
 
+bool
+build_is_quiet(PyTypeObject *type)
+{
+    return type == &PyLong_Type || type == &PyFloat_Type || type == &PyUnicode_Type
+        || type == &PyBytes_Type || type == &PyBool_Type || type == &PyRange_Type
+        || type == &PyRangeIter_Type || type == &PyComplex_Type || type == Py_TYPE(Py_None);
+}
+
 PyTypeObject *
 known_type(const Builder *b, Ref ref)
 {

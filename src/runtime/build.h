@@ -54,6 +54,8 @@ double konst_as_f64(const Trace *t, Ref ref);
 
 // Can __class__ of its instances be assigned? Only of heap types that are not immutable, and of modules.
 bool may_change_class(PyTypeObject *type);
+// Does freeing its instances run no code that we do not know?
+bool build_is_quiet(PyTypeObject *type);
 // The exact type of an object ref, or NULL.
 PyTypeObject *known_type(const Builder *b, Ref ref);
 void learn_type(Builder *b, Ref ref, PyTypeObject *type);
@@ -76,14 +78,25 @@ char *trace_text(const Trace *t);
 void *trace_pack(const Trace *t);
 char *trace_text_packed(const void *packed);
 // --- verify.c ---------------------------------------------------------------------------------
-// NULL, or what is wrong with the trace (debug builds call it after every pass).
+// NULL, or what is wrong with the lowered trace.
 const char *trace_verify(const Trace *t);
+// --- verify_pass.c: debug builds and tests alone -----------------------------------------------------
+typedef enum {
+    VERIFY_RECORDED,                    // as the recorder leaves it: a loop is not closed yet
+    VERIFY_OPTIMISED,                   // by passes, in recorded order
+    VERIFY_FINAL,                       // in its final order
+} VerifyStage;
+// Is the trace well-formed after a pass? false: `message` says what is wrong.
+bool verify_pass(const Trace *t, VerifyStage stage, char *message, size_t room);
 // --- opt_*.c: passes, in the order of opt.c -------------------------------------------------------
 AbortReason opt_loop(Builder *b, uint16_t loop_snap);   // peel: appends LOOP and the loop body
-AbortReason opt_dce(Trace *t);                               // dead code, and boxes nobody needs
-void opt_rebox(Trace *t);                               // float objects written over
+AbortReason opt_refs(Trace *t);                         // reference count pairs
+AbortReason opt_dce(Trace *t);                          // dead code, and boxes nobody needs
+AbortReason opt_rebox(Trace *t);                        // float objects written over
 bool may_hold_globals(const Trace *t);                  // opt_lower.c: nothing looks at the names of modules
-void opt_refs(Trace *t);                                // reference count pairs
+// Those that only remove instructions, in their order; the last has no name.
+typedef struct { const char *name; AbortReason (*run)(Trace *t); } Pass;
+extern const Pass opt_passes[];
 // Option force_exit: an exit before each instruction that may leave, taken every so many times; 0: none.
 typedef struct { int64_t every, *left; } ForceExit;
 AbortReason opt_lower(const Trace *t, ForceExit force, Trace *out);     // order of parts, SYNC, what memory holds

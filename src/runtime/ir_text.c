@@ -289,6 +289,10 @@ add_instruction(Printer *p, Ref ref)
     for (int k = 0; k < info->n_operands; k++) {
         add_operand(p, ins, k);
     }
+    if (info->n_inputs < 3 && ins->in[info->n_inputs] != NO_REF) {
+        add(&p->x, " of");              // the variable that a DECREF_SLOT or SLOT_ENSURE is about
+        add_ref(p, ins->in[info->n_inputs]);
+    }
     if ((ins->flags & INS_KNOWN) && ins->in[3] != NO_REF) {
         add(&p->x, " =");
         add_ref(p, ins->in[3]);
@@ -321,8 +325,13 @@ add_frame(Printer *p, const SnapFrame *f)
     PyCodeObject *code = (PyCodeObject *)f->code;
     add(&p->x, " [");
     add_unicode_word(&p->x, code->co_name);
-    add(&p->x, "+%ld depth %d locals %d%s", (long)(f->ip - compat_code_start(code)), f->depth,
-        compat_code_nlocalsplus(code), kinds[f->kind]);
+    if (f->ip == NULL) {                // where it stands is in memory
+        add(&p->x, "+?");
+    }
+    else {
+        add(&p->x, "+%ld", (long)(f->ip - compat_code_start(code)));
+    }
+    add(&p->x, " depth %d locals %d%s", f->depth, compat_code_nlocalsplus(code), kinds[f->kind]);
     add_number(&p->x, "kept", f->n_kept);
     add_number(&p->x, "op", f->op);
     add_number(&p->x, "return", f->return_offset);
@@ -342,6 +351,17 @@ add_frame(Printer *p, const SnapFrame *f)
     add(&p->x, "]");
 }
 
+static bool
+has_drops(const Trace *t, const Snapshot *s)
+{
+    for (uint32_t i = 0; i < s->count; i++) {
+        if (t->entries[s->first + i].how == SLOT_DROP) {
+            return s->drop_ip != NULL && s->n_frames > 0;
+        }
+    }
+    return false;
+}
+
 static void
 add_snapshot(Printer *p, int n)
 {
@@ -354,7 +374,7 @@ add_snapshot(Printer *p, int n)
     for (int k = 0; k < s->n_frames; k++) {
         add_frame(p, &p->t->frames[s->first_frame + (uint32_t)k]);
     }
-    if (s->drop_ip != NULL && s->n_frames > 0) {
+    if (has_drops(p->t, s)) {
         const SnapFrame *f = &p->t->frames[s->first_frame + s->n_frames - 1u];
         add(&p->x, " drops at +%ld", (long)(s->drop_ip - compat_code_start((PyCodeObject *)f->code)));
     }

@@ -5,7 +5,6 @@
 // Rules must hold for every value: -0.0, nan, the least int. The ones on ints rely on the
 // instruction leaving the trace on overflow, so they fold only what does not overflow.
 #include "build.h"
-#include "helpers.h"
 #include <stddef.h>                     // offsetof()
 #include <math.h>
 
@@ -529,7 +528,7 @@ fold(Builder *b, int op, Ref in[MAX_INPUTS], const uint64_t operand[MAX_OPERANDS
         case UOP_GUARD_QUIET: {
             PyTypeObject *type = ref_is_const(in[0]) ? Py_TYPE(konst_as_obj(b->t, in[0]))
                                                      : known_type(b, in[0]);
-            return type != NULL && help_is_quiet(type) ? FOLD_DROPPED : NO_REF;
+            return type != NULL && build_is_quiet(type) ? FOLD_DROPPED : NO_REF;
         }
         case UOP_FRAME_LOAD:
             return reload_slot(b, in[0], operand[0]);
