@@ -271,6 +271,7 @@ found(Builder *b, Ref same)
         return same;
     }
     const Ins ins = b->t->ins[same];
+    fold_count(ins.in[3] != NO_REF || uop_table[ins.op].output == TY_VOID ? RULE_KNOWN_VALUE : RULE_KNOWN_AGAIN);
     if (ins.in[3] != NO_REF || uop_table[ins.op].output == TY_VOID) {
         return ins.in[3];
     }
@@ -328,6 +329,7 @@ build(Builder *b, int op, Ref in0, Ref in1, Ref in2, uint64_t operand0, uint64_t
     if (shared) {
         Ref same = find_equal(b, op, in, operand);
         if (same != NO_REF) {
+            fold_count(RULE_EQUAL);
             return found(b, same);
         }
     }

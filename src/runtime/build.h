@@ -69,6 +69,19 @@ int pack_items(const Ins *pack, Ref items[MAX_INPUTS]);     // how many
 // opt_fold.c: the rules. NO_REF: no rule applies, append the instruction.
 // FOLD_DROPPED: the instruction (without output) is not needed.
 #define FOLD_DROPPED 0x7fff
+typedef enum {
+#define RULE(name, text) RULE_##name,
+#include "fold_rules.def"
+#undef RULE
+    FOLD_RULE_COUNT
+} FoldRule;
+#if defined(JITPATCH_DEBUG) || defined(JITPATCH_TOOL)
+extern unsigned long fold_fired[FOLD_RULE_COUNT];       // how often each rule has applied
+extern const char *const fold_rule_names[FOLD_RULE_COUNT];
+static inline void fold_count(FoldRule rule) { fold_fired[rule]++; }
+#else
+static inline void fold_count(FoldRule rule) { (void)rule; }
+#endif
 Ref fold(Builder *b, int op, Ref in[MAX_INPUTS], const uint64_t operand[MAX_OPERANDS]);
 
 // --- ir_text.c --------------------------------------------------------------------------------

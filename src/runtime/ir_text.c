@@ -289,6 +289,9 @@ add_instruction(Printer *p, Ref ref)
     for (int k = 0; k < info->n_operands; k++) {
         add_operand(p, ins, k);
     }
+    if (info->n_operands == 0 && ins->operand[0] != 0) {
+        add(&p->x, " #%lld", (long long)ins->operand[0]);       // SYNC: what it is for
+    }
     if (info->n_inputs < 3 && ins->in[info->n_inputs] != NO_REF) {
         add(&p->x, " of");              // the variable that a DECREF_SLOT or SLOT_ENSURE is about
         add_ref(p, ins->in[info->n_inputs]);
