@@ -23,7 +23,7 @@ forget_konsts(Builder *b, const Trace *t)
 }
 
 int
-builder_begin(Builder *b, Trace *t)
+builder_begin(Builder *b, Trace *t, long max_ins)
 {
     forget_konsts(b, t);
     t->n_ins = 1;                       // ref 0 means "none"
@@ -31,10 +31,12 @@ builder_begin(Builder *b, Trace *t)
     t->n_entries = t->n_frames = 0;
     t->null_from = t->null_to = 0;
     t->loop_entry = t->loop = t->end = 0;
-    t->n_phis = t->n_jump = 0;
+    t->n_phis = t->n_jump = t->n_copies = 0;
+    t->is_side = false;
     memset(t->chain, 0, sizeof(t->chain));
     memset(&t->ins[0], 0, sizeof(Ins));
     b->t = t;
+    b->max_ins = (uint16_t)(max_ins < MAX_INS ? max_ins : MAX_INS - 1);
     b->abort = ABORT_NONE;
     b->snap = NO_SNAP;
     memset(b->last_write, 0, sizeof(b->last_write));
@@ -115,6 +117,14 @@ may_change_class(PyTypeObject *type)
     }
     return type == &PyModule_Type
         || (type->tp_basicsize == PyModule_Type.tp_basicsize && PyType_IsSubtype(type, &PyModule_Type));
+}
+
+bool
+build_is_quiet(PyTypeObject *type)
+{
+    return type == &PyLong_Type || type == &PyFloat_Type || type == &PyUnicode_Type
+        || type == &PyBytes_Type || type == &PyBool_Type || type == &PyRange_Type
+        || type == &PyRangeIter_Type || type == &PyComplex_Type || type == Py_TYPE(Py_None);
 }
 
 PyTypeObject *
@@ -206,7 +216,7 @@ build_raw(Builder *b, int op, Ref in0, Ref in1, Ref in2, uint64_t operand0, uint
     if (b->abort != ABORT_NONE) {
         return NO_REF;
     }
-    if (t->n_ins >= MAX_INS || t->n_ins > jit.params.max_trace * 2) {
+    if (t->n_ins > b->max_ins) {
         b->abort = ABORT_TOO_LONG;
         return NO_REF;
     }
@@ -281,6 +291,7 @@ found(Builder *b, Ref same)
         return same;
     }
     const Ins ins = b->t->ins[same];
+    fold_count(ins.in[3] != NO_REF || uop_table[ins.op].output == TY_VOID ? RULE_KNOWN_VALUE : RULE_KNOWN_AGAIN);
     if (ins.in[3] != NO_REF || uop_table[ins.op].output == TY_VOID) {
         return ins.in[3];
     }
@@ -338,6 +349,7 @@ build(Builder *b, int op, Ref in0, Ref in1, Ref in2, uint64_t operand0, uint64_t
     if (shared) {
         Ref same = find_equal(b, op, in, operand);
         if (same != NO_REF) {
+            fold_count(RULE_EQUAL);
             return found(b, same);
         }
     }

@@ -7,12 +7,15 @@
 #ifndef JITPATCH_BUILD_H
 #define JITPATCH_BUILD_H
 
-#include "jit.h"
+#include "aborts.h"
+#include "compat.h"
+#include "ir.h"
 
 enum { FACT_NONNULL = 1 };
 
 typedef struct {
     Trace *t;
+    uint16_t max_ins;                   // ABORT_TOO_LONG beyond
     AbortReason abort;                  // sticky: once set, nothing more is appended
     uint16_t snap;                      // snapshot for instructions that may leave
     Ref last_write[MEM_COUNT];          // newest instruction that wrote each class of memory
@@ -28,7 +31,7 @@ typedef struct {
 } Builder;
 
 // 0, -1 out of memory. Both are zero at the first use, and as the last recording left them later.
-int builder_begin(Builder *b, Trace *t);
+int builder_begin(Builder *b, Trace *t, long max_ins);
 
 // Append `op`, or return the ref of something equal. Inputs not used are NO_REF, operands 0.
 Ref build(Builder *b, int op, Ref in0, Ref in1, Ref in2, uint64_t operand0, uint64_t operand1);
@@ -52,6 +55,8 @@ double konst_as_f64(const Trace *t, Ref ref);
 
 // Can __class__ of its instances be assigned? Only of heap types that are not immutable, and of modules.
 bool may_change_class(PyTypeObject *type);
+// Does freeing its instances run no code that we do not know?
+bool build_is_quiet(PyTypeObject *type);
 // The exact type of an object ref, or NULL.
 PyTypeObject *known_type(const Builder *b, Ref ref);
 void learn_type(Builder *b, Ref ref, PyTypeObject *type);
@@ -65,6 +70,19 @@ int pack_items(const Ins *pack, Ref items[MAX_INPUTS]);     // how many
 // opt_fold.c: the rules. NO_REF: no rule applies, append the instruction.
 // FOLD_DROPPED: the instruction (without output) is not needed.
 #define FOLD_DROPPED 0x7fff
+typedef enum {
+#define RULE(name, text) RULE_##name,
+#include "fold_rules.def"
+#undef RULE
+    FOLD_RULE_COUNT
+} FoldRule;
+#if defined(JITPATCH_DEBUG) || defined(JITPATCH_TOOL)
+extern unsigned long fold_fired[FOLD_RULE_COUNT];       // how often each rule has applied
+extern const char *const fold_rule_names[FOLD_RULE_COUNT];
+static inline void fold_count(FoldRule rule) { fold_fired[rule]++; }
+#else
+static inline void fold_count(FoldRule rule) { (void)rule; }
+#endif
 Ref fold(Builder *b, int op, Ref in[MAX_INPUTS], const uint64_t operand[MAX_OPERANDS]);
 
 // --- ir_text.c --------------------------------------------------------------------------------
@@ -73,17 +91,29 @@ char *trace_text(const Trace *t);
 // A trace cut to its size, to be kept: PyMem_Malloc'd, NULL when out of memory. Its text, later.
 void *trace_pack(const Trace *t);
 char *trace_text_packed(const void *packed);
-char *trace_text_of(const Executor *ex);                // of an installed one, optimised
 // --- verify.c ---------------------------------------------------------------------------------
-// NULL, or what is wrong with the trace (debug builds call it after every pass).
+// NULL, or what is wrong with the lowered trace.
 const char *trace_verify(const Trace *t);
+// --- verify_pass.c: debug builds and tests alone -----------------------------------------------------
+typedef enum {
+    VERIFY_RECORDED,                    // as the recorder leaves it: a loop is not closed yet
+    VERIFY_OPTIMISED,                   // by passes, in recorded order
+    VERIFY_FINAL,                       // in its final order
+} VerifyStage;
+// Is the trace well-formed after a pass? false: `message` says what is wrong.
+bool verify_pass(const Trace *t, VerifyStage stage, char *message, size_t room);
 // --- opt_*.c: passes, in the order of opt.c -------------------------------------------------------
 AbortReason opt_loop(Builder *b, uint16_t loop_snap);   // peel: appends LOOP and the loop body
-AbortReason opt_dce(Trace *t);                               // dead code, and boxes nobody needs
-void opt_rebox(Trace *t);                               // float objects written over
+AbortReason opt_refs(Trace *t);                         // reference count pairs
+AbortReason opt_dce(Trace *t);                          // dead code, and boxes nobody needs
+AbortReason opt_rebox(Trace *t);                        // float objects written over
 bool may_hold_globals(const Trace *t);                  // opt_lower.c: nothing looks at the names of modules
-void opt_refs(Trace *t);                                // reference count pairs
-AbortReason opt_lower(const Trace *t, Trace *out);      // order of parts, SYNC, what memory holds
-AbortReason optimise(Builder *b, uint16_t loop_snap, Trace *out);   // opt.c: all of them
+// Those that only remove instructions, in their order; the last has no name.
+typedef struct { const char *name; AbortReason (*run)(Trace *t); } Pass;
+extern const Pass opt_passes[];
+// Option force_exit: an exit before each instruction that may leave, taken every so many times; 0: none.
+typedef struct { int64_t every, *left; } ForceExit;
+AbortReason opt_lower(const Trace *t, ForceExit force, Trace *out);     // order of parts, SYNC, what memory holds
+AbortReason optimise(Builder *b, uint16_t loop_snap, ForceExit force, Trace *out);      // opt.c: all of them
 
 #endif

@@ -81,8 +81,8 @@ static inline PyObject *compat_frame_globals(Frame *frame);
 static inline PyObject *compat_frame_builtins(Frame *frame);
 static inline PyObject *compat_frame_locals(Frame *frame);    // f_locals of module and class bodies, or NULL
 static inline PyObject **compat_frame_slots(Frame *frame);    // localsplus
-size_t compat_frame_slots_offset(void);         // byte offset of localsplus in a frame
-size_t compat_frame_ip_offset(void);            // of instr_ptr
+static inline size_t compat_frame_slots_offset(void);     // byte offset of localsplus in a frame
+static inline size_t compat_frame_ip_offset(void);        // of instr_ptr
 size_t compat_frame_obj_offset(void);           // of frame_obj
 size_t compat_frame_globals_offset(void);       // of f_globals
 size_t compat_frame_builtins_offset(void);      // of f_builtins

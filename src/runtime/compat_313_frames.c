@@ -41,18 +41,6 @@ compat_set_current_frame(PyThreadState *tstate, Frame *frame)
 }
 
 size_t
-compat_frame_slots_offset(void)
-{
-    return offsetof(_PyInterpreterFrame, localsplus);
-}
-
-size_t
-compat_frame_ip_offset(void)
-{
-    return offsetof(_PyInterpreterFrame, instr_ptr);
-}
-
-size_t
 compat_frame_obj_offset(void)
 {
     return offsetof(_PyInterpreterFrame, frame_obj);

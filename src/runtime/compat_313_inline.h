@@ -57,6 +57,8 @@ static inline PyObject *compat_frame_locals(Frame *frame) { return compat_view(f
 static inline PyObject **compat_frame_slots(Frame *frame) { return compat_view(frame)->localsplus; }
 static inline _Py_CODEUNIT *compat_frame_ip(Frame *frame) { return compat_view(frame)->instr_ptr; }
 static inline void compat_frame_set_ip(Frame *frame, _Py_CODEUNIT *ip) { compat_view(frame)->instr_ptr = ip; }
+static inline size_t compat_frame_slots_offset(void) { return offsetof(CompatFrame, localsplus); }
+static inline size_t compat_frame_ip_offset(void) { return offsetof(CompatFrame, instr_ptr); }
 static inline bool compat_frame_has_object(Frame *frame) { return compat_view(frame)->frame_obj != NULL; }
 
 static inline bool

@@ -4,6 +4,7 @@
 
 #include "executor_life.h"
 #include "build.h"
+#include "jit.h"
 #include <stdlib.h>
 
 static Executor *
@@ -63,6 +64,26 @@ bytecode_of(Place place)
 
 // --- methods ----------------------------------------------------------------------------------
 
+// The optimised trace as text; malloc'd, NULL when out of memory.
+static char *
+text_of(const Executor *ex)
+{
+    Trace *t = PyMem_RawCalloc(1, sizeof(Trace));
+    if (t == NULL) {
+        return NULL;
+    }
+#define PART(array, count) \
+    t->count = ex->count; \
+    memcpy(t->array, ex->array, ex->count * sizeof t->array[0]);
+    PART(ins, n_ins) PART(konsts, n_konsts) PART(snaps, n_snaps) PART(entries, n_entries) PART(frames, n_frames)
+    PART(phis, n_phis) PART(jump, n_jump)
+#undef PART
+    t->is_side = ex->is_side;
+    char *text = trace_text(t);
+    PyMem_RawFree(t);
+    return text;
+}
+
 PyDoc_STRVAR(uops_doc,
 "uops($self, /, optimised=True)\n--\n\n"
 "The trace as text, after optimising; or as it was recorded, if the option text was on then (else RuntimeError).");
@@ -90,7 +111,7 @@ view_uops(PyObject *self, PyObject *args, PyObject *kwargs)
     if (!optimised && ex->recorded == NULL) {
         return not_kept("the recorded form");
     }
-    char *text = optimised ? trace_text_of(ex) : trace_text_packed(ex->recorded);
+    char *text = optimised ? text_of(ex) : trace_text_packed(ex->recorded);
     PyObject *result = PyUnicode_FromString(text == NULL ? "" : text);
     free(text);
     return result;

@@ -1,5 +1,6 @@
 // helpers.c - C functions that templates call. See helpers.h.
 #include "helpers.h"
+#include "build.h"
 #include "compat.h"
 #include "jit.h"
 #include "restore.h"
@@ -421,9 +422,7 @@ help_tuple_join(PyObject *left, PyObject *right)
 int
 help_is_quiet(PyTypeObject *type)
 {
-    return type == &PyLong_Type || type == &PyFloat_Type || type == &PyUnicode_Type
-        || type == &PyBytes_Type || type == &PyBool_Type || type == &PyRange_Type
-        || type == &PyRangeIter_Type || type == &PyComplex_Type || type == Py_TYPE(Py_None);
+    return build_is_quiet(type);
 }
 
 PyObject *

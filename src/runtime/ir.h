@@ -134,6 +134,7 @@ typedef struct Trace {
     Ref loop_entry;                     // ref of LOOP_ENTRY, or 0
     Ref loop;                           // ref of LOOP, or 0
     Ref end;                            // ref of the last instruction
+    uint16_t n_copies;                  // a peeled loop: copy_of[] of how many instructions is known
     uint16_t n_phis;
     Phi phis[256];
     uint16_t n_jump;                    // side traces that end in JUMP: values the target wants,
@@ -144,6 +145,7 @@ typedef struct Trace {
     Snapshot snaps[MAX_SNAPS];
     SnapEntry entries[MAX_SNAP_ENTRIES];
     SnapFrame frames[MAX_SNAP_FRAMES];
+    Ref copy_of[MAX_INS];               // what an instruction's value is a turn later (opt_loop.c), or NO_REF
 } Trace;
 
 static inline IRType ref_type(const Trace *t, Ref ref) {

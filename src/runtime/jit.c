@@ -374,7 +374,7 @@ compile_trace(Recorder *r, const Executor *target, uint16_t loop_snap)
     ex->recorded = jit.keep_text ? trace_pack(r->t) : NULL;
     dump("record", r, r->t);
     uint64_t start = now_ns();
-    AbortReason reason = optimise(&r->b, loop_snap, final);
+    AbortReason reason = optimise(&r->b, loop_snap, (ForceExit){jit.params.force_exit, &jit.force_left}, final);
     uint64_t optimised = now_ns();
     if (reason == ABORT_NONE) {
         fill_self(final, ex, r->t);

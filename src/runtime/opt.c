@@ -3,33 +3,50 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-AbortReason
-optimise(Builder *b, uint16_t loop_snap, Trace *out)
+const Pass opt_passes[] = {
+    {"refs", opt_refs},
+    {"dce", opt_dce},
+    {"rebox", opt_rebox},
+    {NULL, NULL},
+};
+
+// Debug builds stop at the pass that is wrong.
+static void
+check(const char *pass, const Trace *t, VerifyStage stage)
 {
-    AbortReason reason = ABORT_NONE;
-    if (loop_snap != NO_SNAP) {
-        reason = opt_loop(b, loop_snap);
+#ifdef JITPATCH_DEBUG
+    char wrong[200];
+    if (!verify_pass(t, stage, wrong, sizeof wrong)) {
+        char *text = trace_text(t);
+        fprintf(stderr, "%s\njitpatch: wrong after %s: %s\n", text, pass, wrong);
+        abort();
     }
-    if (reason != ABORT_NONE || b->abort != ABORT_NONE) {
-        return reason != ABORT_NONE ? reason : b->abort;
-    }
-    // From here on instructions are only removed.
-    opt_refs(b->t);
-    reason = opt_dce(b->t);
+#else
+    (void)pass, (void)t, (void)stage;
+#endif
+}
+
+AbortReason
+optimise(Builder *b, uint16_t loop_snap, ForceExit force, Trace *out)
+{
+    check("recording", b->t, VERIFY_RECORDED);
+    AbortReason reason = loop_snap != NO_SNAP ? opt_loop(b, loop_snap) : b->abort;
     if (reason != ABORT_NONE) {
         return reason;
     }
-    opt_rebox(b->t);
+    check("peel", b->t, VERIFY_OPTIMISED);
+    for (const Pass *pass = opt_passes; pass->name != NULL; pass++) {
+        reason = pass->run(b->t);
+        if (reason != ABORT_NONE) {
+            return reason;
+        }
+        check(pass->name, b->t, VERIFY_OPTIMISED);
+    }
     // From here on the trace is in its final order, and refs mean something else.
-    reason = opt_lower(b->t, out);
-    const char *wrong = reason == ABORT_NONE ? trace_verify(out) : NULL;
-    if (wrong != NULL) {
-#ifdef JITPATCH_DEBUG
-        char *text = trace_text(out);
-        fprintf(stderr, "%s\njitpatch: the optimiser is wrong: %s\n", text, wrong);
-        abort();
-#endif
-        return ABORT_INTERNAL;
+    reason = opt_lower(b->t, force, out);
+    if (reason == ABORT_NONE) {
+        check("lower", out, VERIFY_FINAL);
+        reason = trace_verify(out) == NULL ? ABORT_NONE : ABORT_INTERNAL;
     }
     return reason;
 }

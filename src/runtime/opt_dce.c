@@ -13,8 +13,6 @@
 #include "build.h"
 #include <string.h>
 
-extern Ref opt_subst[MAX_INS];
-
 enum { LIVE = 1, IN_LOOP = 2, OBJECT = 4 };     // OBJECT: a box that must exist
 
 typedef struct {
@@ -103,7 +101,7 @@ drain(Dce *d)
         }
         mark_snapshot(d, ins, bits);
         if (t->loop && ref < t->loop && (d->mark[ref] & IN_LOOP) && !d->is_phi[ref]) {
-            Ref right = opt_subst[ref];
+            Ref right = t->copy_of[ref];
             if (right != ref && right != NO_REF) {
                 d->is_phi[ref] = true;
                 mark(d, right, LIVE | IN_LOOP);
@@ -159,7 +157,7 @@ settle_phis(Dce *d)
             if (!d->is_phi[left] || t->ins[left].type != TY_OBJ) {
                 continue;
             }
-            Ref right = opt_subst[left];
+            Ref right = t->copy_of[left];
             bool both_boxes = is_box(t->ins[left].op) && !ref_is_const(right)
                 && t->ins[right].op == t->ins[left].op;
             if (!both_boxes || ((d->mark[left] | d->mark[right]) & OBJECT)) {
@@ -191,7 +189,7 @@ write_phis(Dce *d)
             return ABORT_TOO_MANY_VARIABLES;
         }
         t->phis[t->n_phis].left = left;
-        t->phis[t->n_phis++].right = opt_subst[left];
+        t->phis[t->n_phis++].right = t->copy_of[left];
     }
     return ABORT_NONE;
 }

@@ -2,12 +2,42 @@
 // what stands already. A rule returns a ref that has the same value, FOLD_DROPPED for a check
 // that cannot fail, or NO_REF. Rules may also rewrite in[] (commuted inputs).
 //
+// Which rules apply to a uop says the table at the end; each rule has a name in fold_rules.def, and tests count
+// that it is exercised: tests/passes/fold.ir has one for each.
+//
 // Rules must hold for every value: -0.0, nan, the least int. The ones on ints rely on the
 // instruction leaving the trace on overflow, so they fold only what does not overflow.
 #include "build.h"
-#include "helpers.h"
 #include <stddef.h>                     // offsetof()
 #include <math.h>
+
+#if defined(JITPATCH_DEBUG) || defined(JITPATCH_TOOL)
+unsigned long fold_fired[FOLD_RULE_COUNT];
+const char *const fold_rule_names[FOLD_RULE_COUNT] = {
+#define RULE(name, text) #name,
+#include "fold_rules.def"
+#undef RULE
+};
+#endif
+
+// What a rule, or something that is one if it finds a value, has come to.
+static inline Ref
+rule(FoldRule r, Ref ref)
+{
+    if (ref != NO_REF) {
+        fold_count(r);
+    }
+    return ref;
+}
+
+// What is checked cannot be: the path that was recorded cannot be taken.
+static Ref
+contradiction(Builder *b, FoldRule r)
+{
+    fold_count(r);
+    b->abort = ABORT_CONTRADICTION;
+    return NO_REF;
+}
 
 static bool
 is_k(const Builder *b, Ref ref, int64_t v)
@@ -18,9 +48,8 @@ is_k(const Builder *b, Ref ref, int64_t v)
 // --- integers ---------------------------------------------------------------------------------
 
 static bool
-int_constants(Builder *b, int op, int64_t x, int64_t y, int64_t *out)
+int_constants(int op, int64_t x, int64_t y, int64_t *out)
 {
-    (void)b;
     switch (op) {
         case UOP_INT_ADD: case UOP_INT_ADD_SURE: return !__builtin_add_overflow(x, y, out);
         case UOP_INT_SUB: return !__builtin_sub_overflow(x, y, out);
@@ -50,30 +79,35 @@ is_commutative(int op)
     }
 }
 
-static Ref
-fold_int(Builder *b, int op, Ref in[])
+// A constant that may stand on either side stands on the right.
+static void
+commute(int op, Ref in[])
 {
     if (ref_is_const(in[0]) && !ref_is_const(in[1]) && is_commutative(op)) {
         Ref swap = in[0];
-        in[0] = in[1];
+        in[0] = rule(RULE_COMMUTE, in[1]);
         in[1] = swap;
     }
+}
+
+static Ref
+fold_int(Builder *b, int op, Ref in[], const uint64_t *operand)
+{
+    (void)operand;
+    commute(op, in);
     if (ref_is_const(in[0]) && ref_is_const(in[1])) {
         int64_t v;
-        if (int_constants(b, op, (int64_t)trace_konst(b->t, in[0]),
-                          (int64_t)trace_konst(b->t, in[1]), &v)) {
-            return konst_i64(b, v);
-        }
-        return NO_REF;
+        bool fits = int_constants(op, (int64_t)trace_konst(b->t, in[0]), (int64_t)trace_konst(b->t, in[1]), &v);
+        return fits ? rule(RULE_INT_CONSTANTS, konst_i64(b, v)) : NO_REF;
     }
     switch (op) {
         case UOP_INT_ADD: case UOP_INT_ADD_SURE: case UOP_INT_SUB: case UOP_INT_OR:
         case UOP_INT_XOR: case UOP_INT_SHR:
-            return is_k(b, in[1], 0) ? in[0] : NO_REF;
+            return is_k(b, in[1], 0) ? rule(RULE_INT_ZERO, in[0]) : NO_REF;
         case UOP_INT_MUL:
-            return is_k(b, in[1], 1) ? in[0] : NO_REF;
+            return is_k(b, in[1], 1) ? rule(RULE_INT_ONE, in[0]) : NO_REF;
         case UOP_INT_AND:
-            return is_k(b, in[1], -1) ? in[0] : NO_REF;
+            return is_k(b, in[1], -1) ? rule(RULE_INT_ALL_BITS, in[0]) : NO_REF;
         default:
             return NO_REF;
     }
@@ -81,20 +115,22 @@ fold_int(Builder *b, int op, Ref in[])
 
 // x // 2**k and x % 2**k need no division.
 static Ref
-fold_divide(Builder *b, int op, Ref in[])
+fold_divide(Builder *b, int op, Ref in[], const uint64_t *operand)
 {
+    (void)operand;
     if (!ref_is_const(in[1])) {
         return NO_REF;
     }
     int64_t y = (int64_t)trace_konst(b->t, in[1]);
     if (y > 0 && (y & (y - 1)) == 0) {
         if (op == UOP_INT_MOD) {
-            return build2(b, UOP_INT_AND, in[0], konst_i64(b, y - 1));
+            return rule(RULE_MOD_POWER, build2(b, UOP_INT_AND, in[0], konst_i64(b, y - 1)));
         }
         if (y == 1) {
-            return in[0];
+            return rule(RULE_DIVIDE_BY_ONE, in[0]);
         }
-        return build(b, UOP_INT_FLOORDIV_POW2, in[0], 0, 0, (uint64_t)__builtin_ctzll((uint64_t)y), 0);
+        uint64_t shift = (uint64_t)__builtin_ctzll((uint64_t)y);
+        return rule(RULE_DIVIDE_BY_POWER, build(b, UOP_INT_FLOORDIV_POW2, in[0], 0, 0, shift, 0));
     }
     return NO_REF;
 }
@@ -117,27 +153,20 @@ is_next_of_guarded(const Builder *b, const Ref in[])
 }
 
 static Ref
-fold_int_guard(Builder *b, int op, Ref in[])
+fold_int_guard(Builder *b, int op, Ref in[], const uint64_t *operand)
 {
+    (void)operand;
     static const int compare[] = {UOP_INT_LT, UOP_INT_LE, UOP_INT_EQ, UOP_INT_NE, UOP_INT_GT,
                                   UOP_INT_GE};
-    fold_int(b, UOP_NOP, in);
     if (op == UOP_GUARD_INT_GE && is_next_of_guarded(b, in)) {
-        return FOLD_DROPPED;
+        return rule(RULE_GUARD_OF_NEXT, FOLD_DROPPED);
     }
-    if (is_commutative(op) && ref_is_const(in[0]) && !ref_is_const(in[1])) {
-        Ref swap = in[0];
-        in[0] = in[1];
-        in[1] = swap;
-    }
+    commute(op, in);
     if (ref_is_const(in[0]) && ref_is_const(in[1])) {
         int64_t v = 0;
-        int_constants(b, compare[op - UOP_GUARD_INT_LT], (int64_t)trace_konst(b->t, in[0]),
+        int_constants(compare[op - UOP_GUARD_INT_LT], (int64_t)trace_konst(b->t, in[0]),
                       (int64_t)trace_konst(b->t, in[1]), &v);
-        if (v) {
-            return FOLD_DROPPED;
-        }
-        b->abort = ABORT_CONTRADICTION;
+        return v ? rule(RULE_GUARD_OF_CONSTANTS, FOLD_DROPPED) : contradiction(b, RULE_GUARD_FAILS);
     }
     return NO_REF;
 }
@@ -145,27 +174,30 @@ fold_int_guard(Builder *b, int op, Ref in[])
 // --- floats -----------------------------------------------------------------------------------
 
 static Ref
-fold_float(Builder *b, int op, Ref in[])
+fold_float(Builder *b, int op, Ref in[], const uint64_t *operand)
 {
+    (void)operand;
     if (!ref_is_const(in[0]) || !ref_is_const(in[1])) {
         return NO_REF;
     }
     double x = konst_as_f64(b->t, in[0]), y = konst_as_f64(b->t, in[1]);
-    switch (op) {
-        case UOP_FLOAT_ADD: return konst_f64(b, x + y);
-        case UOP_FLOAT_SUB: return konst_f64(b, x - y);
-        case UOP_FLOAT_MUL: return konst_f64(b, x * y);
-        default: return NO_REF;
-    }
+    double v = op == UOP_FLOAT_ADD ? x + y : op == UOP_FLOAT_SUB ? x - y : x * y;
+    return rule(RULE_FLOAT_CONSTANTS, konst_f64(b, v));
 }
 
 // The value of a loop over range(): that it is exact as a double follows from where the range ends,
 // which does not change, and from where it began.
 static Ref
-fold_to_float(Builder *b, Ref value)
+fold_to_float(Builder *b, int op, Ref in[], const uint64_t *operand)
 {
+    (void)op, (void)operand;
     const Trace *t = b->t;
+    const Ref value = in[0];
     const int64_t exact = 1LL << 53;
+    if (ref_is_const(value)) {
+        int64_t v = (int64_t)trace_konst(t, value);
+        return v > -exact && v < exact ? rule(RULE_TO_FLOAT_CONSTANT, konst_f64(b, (double)v)) : NO_REF;
+    }
     for (Ref ref = t->chain[UOP_GUARD_INT_LT]; ref != NO_REF; ref = t->ins[ref].chain) {
         Ref end = t->ins[ref].in[1];
         if (t->ins[ref].in[0] != value) {
@@ -176,7 +208,7 @@ fold_to_float(Builder *b, Ref value)
         }
         build2(b, UOP_GUARD_INT_LE, end, konst_i64(b, exact));
         build2(b, UOP_GUARD_INT_GE, value, konst_i64(b, -exact));
-        return build1(b, UOP_INT_TO_FLOAT_SURE, value);
+        return rule(RULE_TO_FLOAT_IN_RANGE, build1(b, UOP_INT_TO_FLOAT_SURE, value));
     }
     return NO_REF;
 }
@@ -184,30 +216,40 @@ fold_to_float(Builder *b, Ref value)
 // --- boxes ------------------------------------------------------------------------------------
 
 static Ref
-fold_unbox(Builder *b, int op, Ref in[])
+fold_unbox(Builder *b, int op, Ref in[], const uint64_t *operand)
 {
+    (void)operand;
     if (ref_is_const(in[0])) {
         PyObject *o = konst_as_obj(b->t, in[0]);
         if (op == UOP_UNBOX_FLOAT) {
-            return konst_f64(b, PyFloat_AS_DOUBLE(o));
+            return rule(RULE_UNBOX_CONSTANT, konst_f64(b, PyFloat_AS_DOUBLE(o)));
         }
         int overflow;
         int64_t v = PyLong_AsLongLongAndOverflow(o, &overflow);
-        return overflow ? NO_REF : konst_i64(b, v);
+        return overflow ? NO_REF : rule(RULE_UNBOX_CONSTANT, konst_i64(b, v));
     }
     const Ins *from = &b->t->ins[in[0]];
     switch (from->op) {
         case UOP_BOX_INT: case UOP_BOX_FLOAT: case UOP_BOX_BOOL:
         case UOP_SLOT_BOX: case UOP_SLOT_BOX_FLOAT: case UOP_SLOT_ENSURE: case UOP_SLOT_ENSURE_FLOAT:
-            return from->in[0];
+            return rule(RULE_UNBOX_OF_BOX, from->in[0]);
         default:
             return NO_REF;
     }
 }
 
 static Ref
-fold_guard_type(Builder *b, Ref in[], const uint64_t operand[])
+fold_box_bool(Builder *b, int op, Ref in[], const uint64_t *operand)
 {
+    (void)op, (void)operand;
+    return ref_is_const(in[0])
+        ? rule(RULE_BOX_BOOL_CONSTANT, konst_obj(b, trace_konst(b->t, in[0]) ? Py_True : Py_False)) : NO_REF;
+}
+
+static Ref
+fold_guard_type(Builder *b, int op, Ref in[], const uint64_t *operand)
+{
+    (void)op;
     PyTypeObject *known = known_type(b, in[0]);
     if (known == NULL) {
         learn_type(b, in[0], (PyTypeObject *)(uintptr_t)operand[0]);
@@ -215,10 +257,9 @@ fold_guard_type(Builder *b, Ref in[], const uint64_t operand[])
         return NO_REF;
     }
     if (known == (PyTypeObject *)(uintptr_t)operand[0]) {
-        return FOLD_DROPPED;
+        return rule(RULE_TYPE_IS_KNOWN, FOLD_DROPPED);
     }
-    b->abort = ABORT_CONTRADICTION;
-    return NO_REF;
+    return contradiction(b, RULE_TYPE_IS_ANOTHER);
 }
 
 // Objects that were made in this trace are no object known before.
@@ -229,62 +270,89 @@ is_fresh(const Builder *b, Ref ref)
         && b->t->ins[ref].op != UOP_BOX_INT;
 }
 
-static Ref
-fold_identity_guard(Builder *b, int op, Ref in[], const uint64_t operand[])
+// Is it the same object? -1: not known.
+static int
+is_same(Builder *b, Ref x, Ref y)
 {
-    bool same;
-    if (op == UOP_GUARD_SAME || op == UOP_GUARD_NOT_SAME) {
-        if (in[0] == in[1]) {
-            same = true;
-        }
-        else if (ref_is_const(in[0]) && ref_is_const(in[1])) {
-            same = false;
-        }
-        else {
-            return NO_REF;
-        }
-        if (same == (op == UOP_GUARD_SAME)) {
-            return FOLD_DROPPED;
-        }
+    if (x == y) {
+        fold_count(RULE_SAME_REF);
+        return 1;
     }
-    else {
-        PyObject *o = (PyObject *)(uintptr_t)operand[0];
-        if (ref_is_const(in[0])) {
-            same = konst_as_obj(b->t, in[0]) == o;
-        }
-        else if (is_fresh(b, in[0])
-                 || (known_type(b, in[0]) != NULL && o != NULL && known_type(b, in[0]) != Py_TYPE(o))) {
-            same = false;
-        }
-        else {
-            return NO_REF;
-        }
-        if (same == (op == UOP_GUARD_IS)) {
-            return FOLD_DROPPED;
-        }
+    if (ref_is_const(x) && ref_is_const(y)) {
+        fold_count(RULE_SAME_CONSTANTS);
+        return 0;
     }
-    b->abort = ABORT_CONTRADICTION;
-    return NO_REF;
+    return -1;
+}
+
+// The same for an object of the trace and one known when recording; NULL: nothing is there.
+static int
+is_object(Builder *b, Ref ref, PyObject *o)
+{
+    if (ref_is_const(ref)) {
+        fold_count(RULE_IS_CONSTANT);
+        return konst_as_obj(b->t, ref) == o;
+    }
+    if (is_fresh(b, ref)) {
+        fold_count(RULE_IS_FRESH);
+        return 0;
+    }
+    if (known_type(b, ref) != NULL && o != NULL && known_type(b, ref) != Py_TYPE(o)) {
+        fold_count(RULE_IS_OF_OTHER_TYPE);
+        return 0;
+    }
+    return -1;
 }
 
 static Ref
-fold_guard_bound(Builder *b, Ref in[])
+fold_identity_guard(Builder *b, int op, Ref in[], const uint64_t *operand)
 {
-    if (ref_is_const(in[0])) {
-        if (konst_as_obj(b->t, in[0]) != NULL) {
-            return FOLD_DROPPED;
-        }
-        b->abort = ABORT_CONTRADICTION;
+    bool two = op == UOP_GUARD_SAME || op == UOP_GUARD_NOT_SAME;
+    int same = two ? is_same(b, in[0], in[1]) : is_object(b, in[0], (PyObject *)(uintptr_t)operand[0]);
+    if (same < 0) {
         return NO_REF;
     }
+    bool wanted = op == UOP_GUARD_SAME || op == UOP_GUARD_IS;
+    return wanted == (same == 1) ? rule(RULE_IDENTITY_HOLDS, FOLD_DROPPED) : contradiction(b, RULE_IDENTITY_FAILS);
+}
+
+static Ref
+fold_guard_bound(Builder *b, int op, Ref in[], const uint64_t *operand)
+{
+    (void)op, (void)operand;
+    if (ref_is_const(in[0])) {
+        return konst_as_obj(b->t, in[0]) != NULL ? rule(RULE_BOUND_CONSTANT, FOLD_DROPPED)
+                                                 : contradiction(b, RULE_BOUND_NULL);
+    }
     if (b->facts[in[0]] & FACT_NONNULL) {
-        return FOLD_DROPPED;
+        return rule(RULE_BOUND_CHECKED, FOLD_DROPPED);
     }
     b->facts[in[0]] |= FACT_NONNULL;
-    if (known_type(b, in[0]) != NULL) {
-        return FOLD_DROPPED;
-    }
-    return NO_REF;
+    return known_type(b, in[0]) != NULL ? rule(RULE_BOUND_HAS_TYPE, FOLD_DROPPED) : NO_REF;
+}
+
+static Ref
+fold_guard_index(Builder *b, int op, Ref in[], const uint64_t *operand)
+{
+    (void)op, (void)operand;
+    return ref_is_const(in[0]) && ref_is_const(in[1]) && trace_konst(b->t, in[0]) < trace_konst(b->t, in[1])
+        ? rule(RULE_INDEX_CONSTANTS, FOLD_DROPPED) : NO_REF;
+}
+
+static Ref
+fold_count_of(Builder *b, int op, Ref in[], const uint64_t *operand)
+{
+    (void)op, (void)operand;
+    return ref_is_const(in[0]) && _Py_IsImmortal(konst_as_obj(b->t, in[0])) ? rule(RULE_COUNT_OF_IMMORTAL, FOLD_DROPPED)
+                                                                           : NO_REF;
+}
+
+static Ref
+fold_guard_quiet(Builder *b, int op, Ref in[], const uint64_t *operand)
+{
+    (void)op, (void)operand;
+    PyTypeObject *type = ref_is_const(in[0]) ? Py_TYPE(konst_as_obj(b->t, in[0])) : known_type(b, in[0]);
+    return type != NULL && build_is_quiet(type) ? rule(RULE_QUIET_TYPE, FOLD_DROPPED) : NO_REF;
 }
 
 // --- memory -----------------------------------------------------------------------------------
@@ -333,11 +401,28 @@ reload_field(const Builder *b, Ref object, uint64_t operand)
     return NO_REF;
 }
 
+static Ref fold_made_field(const Builder *b, Ref object, uint64_t offset);
+
+static Ref
+fold_field_load(Builder *b, int op, Ref in[], const uint64_t *operand)
+{
+    (void)op;
+    Ref part = fold_made_field(b, in[0], operand[0]);
+    if (part != NO_REF) {
+        return part;
+    }
+    Ref stored = rule(RULE_FIELD_STORED, forward(b, UOP_FIELD_STORE, in[0], operand[0], NO_REF, 1));
+    return stored != NO_REF ? stored : rule(RULE_FIELD_LOADED, reload_field(b, in[0], operand[0]));
+}
+
 // What a slot of a generator's frame holds: what was stored there last, or was found there since.
 // Another frame may be the same one under another ref: a store to its slot ends the search.
 static Ref
-reload_slot(Builder *b, Ref frame, uint64_t offset)
+fold_frame_load(Builder *b, int op, Ref in[], const uint64_t *operand)
 {
+    (void)op;
+    const Ref frame = in[0];
+    const uint64_t offset = operand[0];
     const Trace *t = b->t;
     Ref limit = b->last_escape, content = NO_REF;
     for (Ref ref = t->chain[UOP_FRAME_STORE]; ref > limit; ref = t->ins[ref].chain) {
@@ -354,20 +439,30 @@ reload_slot(Builder *b, Ref frame, uint64_t offset)
     }
     for (Ref ref = t->chain[UOP_FRAME_LOAD]; ref > limit; ref = t->ins[ref].chain) {
         if (t->ins[ref].in[0] == frame && t->ins[ref].operand[0] == offset) {
-            return ref;
+            return rule(RULE_FRAME_LOADED, ref);
         }
     }
-    return content;
+    return rule(RULE_FRAME_STORED, content);
 }
 
 // A generator that this trace has left waiting waits there still, unless unknown code has run or
 // another one, which may be the same under another ref, was resumed.
 static Ref
-fold_guard_waits(const Builder *b, Ref frame, uint64_t ip)
+fold_guard_waits(Builder *b, int op, Ref in[], const uint64_t *operand)
 {
+    (void)op;
     Ref ref = b->t->chain[UOP_GENERATOR_WAITS];
-    return ref > b->last_escape && b->t->ins[ref].in[0] == frame && b->t->ins[ref].operand[0] == ip
-        ? FOLD_DROPPED : NO_REF;
+    return ref > b->last_escape && b->t->ins[ref].in[0] == in[0] && b->t->ins[ref].operand[0] == operand[0]
+        ? rule(RULE_WAITS_STILL, FOLD_DROPPED) : NO_REF;
+}
+
+static Ref
+fold_guard_unwatched(Builder *b, int op, Ref in[], const uint64_t *operand)
+{
+    (void)op, (void)in;
+    Ref last = b->t->chain[UOP_GUARD_UNWATCHED];
+    return last > b->last_escape && b->t->ins[last].operand[0] == operand[0] ? rule(RULE_UNWATCHED_STILL, FOLD_DROPPED)
+                                                                            : NO_REF;
 }
 
 // A field of a bound method or function that the trace has made: what it was made with.
@@ -379,13 +474,12 @@ fold_made_field(const Builder *b, Ref object, uint64_t offset)
         return NO_REF;
     }
     if (ins->op == UOP_C_FROM2 && ins->operand[0] == (uint64_t)(uintptr_t)PyMethod_New) {
-        return offset == offsetof(PyMethodObject, im_func) ? ins->in[0]
-            : offset == offsetof(PyMethodObject, im_self) ? ins->in[1] : NO_REF;
+        return rule(RULE_FIELD_OF_METHOD, offset == offsetof(PyMethodObject, im_func) ? ins->in[0]
+            : offset == offsetof(PyMethodObject, im_self) ? ins->in[1] : NO_REF);
     }
     if (ins->op == UOP_FUNCTION_PACK) {
-        return offset == offsetof(PyFunctionObject, func_globals) ? ins->in[1]
-            : offset == offsetof(PyFunctionObject, func_code) && object > b->last_escape ? ins->in[0]
-            : NO_REF;
+        return rule(RULE_FIELD_OF_FUNCTION, offset == offsetof(PyFunctionObject, func_globals) ? ins->in[1]
+            : offset == offsetof(PyFunctionObject, func_code) && object > b->last_escape ? ins->in[0] : NO_REF);
     }
     return NO_REF;
 }
@@ -420,9 +514,11 @@ is_known_other(const Trace *t, Ref x, Ref y)
 
 // What an iterator's field holds, if the last write to it tells.
 static Ref
-fold_iter_load(const Builder *b, int op, Ref object)
+fold_iter_load(Builder *b, int op, Ref in[], const uint64_t *operand)
 {
+    (void)operand;
     const Trace *t = b->t;
+    const Ref object = in[0];
     Ref ref = move_before(t, t->n_ins);
     while (ref > b->last_escape && t->ins[ref].in[0] != object
            && is_known_other(t, t->ins[ref].in[0], object)) {
@@ -434,133 +530,133 @@ fold_iter_load(const Builder *b, int op, Ref object)
     }
     switch (op) {
         case UOP_RANGE_START:
-            return set->op == UOP_RANGE_SET || set->op == UOP_RANGE_SET_START ? set->in[1] : NO_REF;
+            return rule(RULE_RANGE_START, set->op == UOP_RANGE_SET || set->op == UOP_RANGE_SET_START ? set->in[1] : NO_REF);
         case UOP_RANGE_LEN:
-            return set->op == UOP_RANGE_SET ? set->in[2] : NO_REF;
+            return rule(RULE_RANGE_LEN, set->op == UOP_RANGE_SET ? set->in[2] : NO_REF);
         case UOP_RANGE_END:             // an iterator has one step
-            return set->op == UOP_RANGE_SET_START ? set->in[2] : NO_REF;
+            return rule(RULE_RANGE_END, set->op == UOP_RANGE_SET_START ? set->in[2] : NO_REF);
         default:
-            return set->op == UOP_ITER_SET_INDEX ? set->in[1] : NO_REF;
+            return rule(RULE_ITER_INDEX, set->op == UOP_ITER_SET_INDEX ? set->in[1] : NO_REF);
     }
+}
+
+static Ref
+fold_iter_word(Builder *b, int op, Ref in[], const uint64_t *operand)
+{
+    (void)op;
+    return rule(RULE_ITER_WORD, forward(b, UOP_ITER_SET_WORD, in[0], operand[0], NO_REF, 1));
+}
+
+static Ref
+fold_cell_load(Builder *b, int op, Ref in[], const uint64_t *operand)
+{
+    (void)op, (void)operand;
+    return rule(RULE_CELL_STORED, forward(b, UOP_CELL_STORE, in[0], 0, NO_REF, 1));
+}
+
+static Ref
+fold_list_item(Builder *b, int op, Ref in[], const uint64_t *operand)
+{
+    (void)op, (void)operand;
+    return b->last_write[MEM_LIST] == b->t->chain[UOP_LIST_SET]
+        ? rule(RULE_LIST_STORED, forward(b, UOP_LIST_SET, in[0], 0, in[1], 2)) : NO_REF;
 }
 
 // A module's variable: stores to other names do not change it, other writes to dicts may.
 static Ref
-fold_global_load(const Builder *b, const Ref in[])
+fold_global_load(Builder *b, int op, Ref in[], const uint64_t *operand)
 {
+    (void)op, (void)operand;
     const Trace *t = b->t;
     Ref limit = b->last_write[MEM_DICT] > b->last_escape ? b->last_write[MEM_DICT] : b->last_escape;
     for (Ref ref = t->chain[UOP_GLOBAL_STORE]; ref > limit; ref = t->ins[ref].chain) {
         if (t->ins[ref].in[0] == in[0] && t->ins[ref].in[1] == in[1]) {
-            return t->ins[ref].in[2];
+            return rule(RULE_GLOBAL_STORED, t->ins[ref].in[2]);
         }
     }
     for (Ref ref = t->chain[UOP_GLOBAL_LOAD]; ref > limit; ref = t->ins[ref].chain) {
         if (t->ins[ref].in[0] == in[0] && t->ins[ref].in[1] == in[1]) {
-            return ref;
+            return rule(RULE_GLOBAL_LOADED, ref);
         }
     }
     return NO_REF;
 }
 
 static Ref
-fold_tuple_item(const Builder *b, Ref tuple, Ref index)
+fold_tuple_item(Builder *b, int op, Ref in[], const uint64_t *operand)
 {
+    (void)op, (void)operand;
+    const Ref tuple = in[0], index = in[1];
     if (!ref_is_const(index)) {
         return NO_REF;
     }
     int64_t i = (int64_t)trace_konst(b->t, index);
     if (ref_is_const(tuple)) {
-        return konst_obj((Builder *)b, PyTuple_GET_ITEM(konst_as_obj(b->t, tuple), i));
+        return rule(RULE_ITEM_OF_CONSTANT, konst_obj(b, PyTuple_GET_ITEM(konst_as_obj(b->t, tuple), i)));
     }
     const Ins *ins = &b->t->ins[tuple];
-    return ins->op == UOP_TUPLE_PACK ? ins->in[i] : NO_REF;
+    return rule(RULE_ITEM_OF_PACK, ins->op == UOP_TUPLE_PACK ? ins->in[i] : NO_REF);
 }
+
+static Ref
+fold_tuple_len(Builder *b, int op, Ref in[], const uint64_t *operand)
+{
+    (void)op, (void)operand;
+    if (ref_is_const(in[0])) {
+        return rule(RULE_TUPLE_LEN_CONSTANT, konst_i64(b, Py_SIZE(konst_as_obj(b->t, in[0]))));
+    }
+    const Ins *pack = &b->t->ins[in[0]];
+    return pack->op == UOP_TUPLE_PACK ? rule(RULE_TUPLE_LEN_PACK, konst_i64(b, (int64_t)pack->operand[0])) : NO_REF;
+}
+
+static Ref
+fold_str_len(Builder *b, int op, Ref in[], const uint64_t *operand)
+{
+    (void)op, (void)operand;
+    return ref_is_const(in[0]) && PyUnicode_CheckExact(konst_as_obj(b->t, in[0]))
+        ? rule(RULE_STR_LEN_CONSTANT, konst_i64(b, PyUnicode_GET_LENGTH(konst_as_obj(b->t, in[0])))) : NO_REF;
+}
+
+// --- which rules for which uop -------------------------------------------------------------------
+
+typedef Ref (*Fold)(Builder *b, int op, Ref in[], const uint64_t *operand);
+
+static const Fold folds[UOP_COUNT] = {
+    [UOP_INT_ADD] = fold_int, [UOP_INT_ADD_SURE] = fold_int, [UOP_INT_SUB] = fold_int, [UOP_INT_MUL] = fold_int,
+    [UOP_INT_AND] = fold_int, [UOP_INT_OR] = fold_int, [UOP_INT_XOR] = fold_int, [UOP_INT_SHR] = fold_int,
+    [UOP_INT_LT] = fold_int, [UOP_INT_LE] = fold_int, [UOP_INT_EQ] = fold_int, [UOP_INT_NE] = fold_int,
+    [UOP_INT_GT] = fold_int, [UOP_INT_GE] = fold_int,
+    [UOP_INT_FLOORDIV] = fold_divide, [UOP_INT_MOD] = fold_divide,
+    [UOP_GUARD_INT_LT] = fold_int_guard, [UOP_GUARD_INT_LE] = fold_int_guard, [UOP_GUARD_INT_EQ] = fold_int_guard,
+    [UOP_GUARD_INT_NE] = fold_int_guard, [UOP_GUARD_INT_GT] = fold_int_guard, [UOP_GUARD_INT_GE] = fold_int_guard,
+    [UOP_FLOAT_ADD] = fold_float, [UOP_FLOAT_SUB] = fold_float, [UOP_FLOAT_MUL] = fold_float,
+    [UOP_INT_TO_FLOAT] = fold_to_float,
+    [UOP_UNBOX_INT] = fold_unbox, [UOP_UNBOX_FLOAT] = fold_unbox, [UOP_UNBOX_BOOL] = fold_unbox,
+    [UOP_BOX_BOOL] = fold_box_bool,
+    [UOP_GUARD_TYPE] = fold_guard_type,
+    [UOP_GUARD_IS] = fold_identity_guard, [UOP_GUARD_IS_NOT] = fold_identity_guard,
+    [UOP_GUARD_SAME] = fold_identity_guard, [UOP_GUARD_NOT_SAME] = fold_identity_guard,
+    [UOP_GUARD_BOUND] = fold_guard_bound,
+    [UOP_GUARD_INDEX] = fold_guard_index,
+    [UOP_GUARD_QUIET] = fold_guard_quiet,
+    [UOP_GUARD_UNWATCHED] = fold_guard_unwatched,
+    [UOP_GUARD_WAITS] = fold_guard_waits,
+    [UOP_INCREF] = fold_count_of, [UOP_DECREF] = fold_count_of, [UOP_DECREF_SIMPLE] = fold_count_of,
+    [UOP_DECREF_SHARED] = fold_count_of, [UOP_DECREF_FLOAT] = fold_count_of,
+    [UOP_FIELD_LOAD] = fold_field_load,
+    [UOP_GLOBAL_LOAD] = fold_global_load,
+    [UOP_FRAME_LOAD] = fold_frame_load,
+    [UOP_ITER_WORD] = fold_iter_word,
+    [UOP_CELL_LOAD] = fold_cell_load,
+    [UOP_LIST_ITEM] = fold_list_item,
+    [UOP_RANGE_START] = fold_iter_load, [UOP_RANGE_LEN] = fold_iter_load, [UOP_RANGE_END] = fold_iter_load,
+    [UOP_ITER_INDEX] = fold_iter_load,
+    [UOP_TUPLE_LEN] = fold_tuple_len, [UOP_TUPLE_ITEM] = fold_tuple_item,
+    [UOP_STR_LEN] = fold_str_len,
+};
 
 Ref
 fold(Builder *b, int op, Ref in[MAX_INPUTS], const uint64_t operand[MAX_OPERANDS])
 {
-    switch (op) {
-        case UOP_INT_ADD: case UOP_INT_ADD_SURE: case UOP_INT_SUB: case UOP_INT_MUL:
-        case UOP_INT_AND: case UOP_INT_OR: case UOP_INT_XOR: case UOP_INT_SHR: case UOP_INT_LT: case UOP_INT_LE: case UOP_INT_EQ:
-        case UOP_INT_NE: case UOP_INT_GT: case UOP_INT_GE:
-            return fold_int(b, op, in);
-        case UOP_INT_FLOORDIV: case UOP_INT_MOD:
-            return fold_divide(b, op, in);
-        case UOP_GUARD_INT_LT: case UOP_GUARD_INT_LE: case UOP_GUARD_INT_EQ: case UOP_GUARD_INT_NE:
-        case UOP_GUARD_INT_GT: case UOP_GUARD_INT_GE:
-            return fold_int_guard(b, op, in);
-        case UOP_FLOAT_ADD: case UOP_FLOAT_SUB: case UOP_FLOAT_MUL:
-            return fold_float(b, op, in);
-        case UOP_INT_TO_FLOAT:
-            if (ref_is_const(in[0])) {
-                int64_t v = (int64_t)trace_konst(b->t, in[0]);
-                return v > -(1LL << 53) && v < (1LL << 53) ? konst_f64(b, (double)v) : NO_REF;
-            }
-            return fold_to_float(b, in[0]);
-        case UOP_UNBOX_INT: case UOP_UNBOX_FLOAT: case UOP_UNBOX_BOOL:
-            return fold_unbox(b, op, in);
-        case UOP_BOX_BOOL:
-            return ref_is_const(in[0]) ? konst_obj(b, trace_konst(b->t, in[0]) ? Py_True : Py_False)
-                                       : NO_REF;
-        case UOP_GUARD_TYPE:
-            return fold_guard_type(b, in, operand);
-        case UOP_GUARD_IS: case UOP_GUARD_IS_NOT: case UOP_GUARD_SAME: case UOP_GUARD_NOT_SAME:
-            return fold_identity_guard(b, op, in, operand);
-        case UOP_GUARD_BOUND:
-            return fold_guard_bound(b, in);
-        case UOP_GUARD_INDEX:
-            return ref_is_const(in[0]) && ref_is_const(in[1])
-                && trace_konst(b->t, in[0]) < trace_konst(b->t, in[1]) ? FOLD_DROPPED : NO_REF;
-        case UOP_INCREF: case UOP_DECREF: case UOP_DECREF_SIMPLE: case UOP_DECREF_SHARED:
-        case UOP_DECREF_FLOAT:
-            return ref_is_const(in[0]) && _Py_IsImmortal(konst_as_obj(b->t, in[0])) ? FOLD_DROPPED
-                                                                                    : NO_REF;
-        case UOP_FIELD_LOAD: {
-            Ref part = fold_made_field(b, in[0], operand[0]);
-            if (part != NO_REF) {
-                return part;
-            }
-            Ref stored = forward(b, UOP_FIELD_STORE, in[0], operand[0], NO_REF, 1);
-            return stored != NO_REF ? stored : reload_field(b, in[0], operand[0]);
-        }
-        case UOP_GLOBAL_LOAD:
-            return fold_global_load(b, in);
-        case UOP_GUARD_QUIET: {
-            PyTypeObject *type = ref_is_const(in[0]) ? Py_TYPE(konst_as_obj(b->t, in[0]))
-                                                     : known_type(b, in[0]);
-            return type != NULL && help_is_quiet(type) ? FOLD_DROPPED : NO_REF;
-        }
-        case UOP_FRAME_LOAD:
-            return reload_slot(b, in[0], operand[0]);
-        case UOP_GUARD_UNWATCHED: {
-            Ref last = b->t->chain[UOP_GUARD_UNWATCHED];
-            return last > b->last_escape && b->t->ins[last].operand[0] == operand[0] ? FOLD_DROPPED
-                                                                                    : NO_REF;
-        }
-        case UOP_GUARD_WAITS:
-            return fold_guard_waits(b, in[0], operand[0]);
-        case UOP_ITER_WORD:
-            return forward(b, UOP_ITER_SET_WORD, in[0], operand[0], NO_REF, 1);
-        case UOP_CELL_LOAD:
-            return forward(b, UOP_CELL_STORE, in[0], 0, NO_REF, 1);
-        case UOP_LIST_ITEM:
-            return b->last_write[MEM_LIST] == b->t->chain[UOP_LIST_SET]
-                ? forward(b, UOP_LIST_SET, in[0], 0, in[1], 2) : NO_REF;
-        case UOP_RANGE_START: case UOP_RANGE_LEN: case UOP_RANGE_END: case UOP_ITER_INDEX:
-            return fold_iter_load(b, op, in[0]);
-        case UOP_TUPLE_LEN:
-            if (ref_is_const(in[0])) {
-                return konst_i64(b, Py_SIZE(konst_as_obj(b->t, in[0])));
-            }
-            return b->t->ins[in[0]].op == UOP_TUPLE_PACK
-                ? konst_i64(b, (int64_t)b->t->ins[in[0]].operand[0]) : NO_REF;
-        case UOP_STR_LEN:
-            return ref_is_const(in[0]) && PyUnicode_CheckExact(konst_as_obj(b->t, in[0]))
-                ? konst_i64(b, PyUnicode_GET_LENGTH(konst_as_obj(b->t, in[0]))) : NO_REF;
-        case UOP_TUPLE_ITEM:
-            return fold_tuple_item(b, in[0], in[1]);
-        default:
-            return NO_REF;
-    }
+    return folds[op] == NULL ? NO_REF : folds[op](b, op, in, operand);
 }

@@ -27,13 +27,10 @@ typedef struct {
     uint16_t snap_copy[MAX_SNAPS];
 } Peel;
 
-Ref opt_subst[MAX_INS];                 // instruction -> its copy's value; read by opt_dce.c
-
 static Ref
 subst(const Peel *p, Ref ref)
 {
-    (void)p;
-    return ref == NO_REF || ref_is_const(ref) ? ref : opt_subst[ref];
+    return ref == NO_REF || ref_is_const(ref) ? ref : p->t->copy_of[ref];
 }
 
 static bool
@@ -171,7 +168,8 @@ opt_loop(Builder *b, uint16_t loop_snap)
     memset(p.has, 0, sizeof(p.has));
     memset(p.listed, 0, sizeof(p.listed));
     memset(p.snap_copy, 0xff, t->n_snaps * sizeof(uint16_t));
-    memset(opt_subst, 0, p.end * sizeof(Ref));
+    memset(t->copy_of, 0, p.end * sizeof(Ref));
+    t->n_copies = p.end;
     const Snapshot loop = t->snaps[loop_snap];
     for (uint32_t i = 0; i < loop.count; i++) {
         const SnapEntry *e = &t->entries[loop.first + i];
@@ -189,9 +187,9 @@ opt_loop(Builder *b, uint16_t loop_snap)
             if ((t->ins[ref].flags & INS_ENTRY) != part) {
                 continue;
             }
-            opt_subst[ref] = copy_instruction(&p, ref);
-            if (opt_subst[ref] != NO_REF && !ref_is_const(opt_subst[ref])
-                && ref_type(t, opt_subst[ref]) != t->ins[ref].type) {
+            t->copy_of[ref] = copy_instruction(&p, ref);
+            if (t->copy_of[ref] != NO_REF && !ref_is_const(t->copy_of[ref])
+                && ref_type(t, t->copy_of[ref]) != t->ins[ref].type) {
                 return ABORT_TYPE_UNSTABLE;
             }
         }

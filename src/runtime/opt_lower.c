@@ -37,6 +37,7 @@ typedef struct {
     Ref loop_held[MAX_HELD];            // stores to the same place are held back at LOOP
     int n_loop_held;
     bool holds_globals;
+    ForceExit force;
     AbortReason abort;
 } Lower;
 
@@ -635,12 +636,12 @@ lower_function(Lower *l, Ref ref)
 static void
 force_exit(Lower *l, const Ins *ins)
 {
-    if (jit.params.force_exit == 0 || !(uop_table[ins->op].flags & EXITS) || ins->snap == NO_SNAP
+    if (l->force.every == 0 || !(uop_table[ins->op].flags & EXITS) || ins->snap == NO_SNAP
         || (uop_table[ins->op].flags & CONTROL) || l->t->snaps[ins->snap].decided) {
         return;
     }
-    Ref exit = append_op(l, UOP_FORCED_EXIT, NO_REF, NO_REF, (uint64_t)(uintptr_t)&jit.force_left,
-                         (uint64_t)jit.params.force_exit);
+    Ref exit = append_op(l, UOP_FORCED_EXIT, NO_REF, NO_REF, (uint64_t)(uintptr_t)l->force.left,
+                         (uint64_t)l->force.every);
     l->out->ins[exit].snap = copy_snapshot(l, ins->snap);
 }
 
@@ -743,7 +744,7 @@ lower_instruction(Lower *l, Ref ref)
 }
 
 AbortReason
-opt_lower(const Trace *t, Trace *out)
+opt_lower(const Trace *t, ForceExit force, Trace *out)
 {
     static Lower l;
     l.t = t;
@@ -753,6 +754,7 @@ opt_lower(const Trace *t, Trace *out)
     l.n_opaque = 0;
     l.n_held = l.n_loop_held = 0;
     l.holds_globals = may_hold_globals(t);
+    l.force = force;
     l.abort = ABORT_NONE;
     memset(l.map, 0, t->n_ins * sizeof(Ref));
     memset(l.snap_map, 0xff, t->n_snaps * sizeof(uint16_t));
@@ -789,6 +791,7 @@ opt_lower(const Trace *t, Trace *out)
         out->phis[i].left = mapped(&l, t->phis[i].left);
         out->phis[i].right = mapped(&l, t->phis[i].right);
     }
+    out->n_copies = 0;
     out->n_jump = t->n_jump;
     for (int i = 0; i < t->n_jump; i++) {
         out->jump[i].ref = mapped(&l, t->jump[i].ref);

@@ -70,12 +70,12 @@ is_old_content(const Trace *t, const Ins *store, Ref old)
         && load->operand[0] == store->operand[0];
 }
 
-void
+AbortReason
 opt_rebox(Trace *t)
 {
     static uint16_t uses[MAX_INS];
     if (t->chain[UOP_DECREF_FLOAT] == NO_REF) {
-        return;
+        return ABORT_NONE;
     }
     count_uses(t, uses);
     for (Ref ref = 1; ref < t->n_ins; ref++) {
@@ -103,4 +103,5 @@ opt_rebox(Trace *t)
         box->flags |= INS_DEAD;
         t->ins[drop].flags |= INS_DEAD;
     }
+    return ABORT_NONE;
 }

@@ -178,7 +178,7 @@ weaken(Trace *t, uint16_t snap, Ref ref)
     }
 }
 
-void
+AbortReason
 opt_refs(Trace *t)
 {
     static Ref done_for[MAX_SNAPS];     // the INCREF for which a snapshot was last weakened
@@ -204,4 +204,5 @@ opt_refs(Trace *t)
         ins->flags |= INS_DEAD;
         t->ins[match].flags |= INS_DEAD;
     }
+    return ABORT_NONE;
 }

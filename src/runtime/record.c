@@ -76,7 +76,7 @@ recorder_new(PyThreadState *tstate)
     }
     Recorder *r = storage;
     memset(r->own, 0, storage_trace->n_ins);    // of the recording before
-    if (builder_begin(&r->b, storage_trace) < 0) {
+    if (builder_begin(&r->b, storage_trace, jit.params.max_trace * 2) < 0) {
         PyErr_Clear();
         return NULL;
     }

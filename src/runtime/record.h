@@ -13,6 +13,7 @@
 
 #include "activation.h"
 #include "build.h"
+#include "jit.h"
 #include <stddef.h>                     // offsetof()
 #include <string.h>
 

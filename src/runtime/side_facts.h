@@ -3,6 +3,7 @@
 #define JITPATCH_SIDE_FACTS_H
 
 #include "build.h"
+#include "jit.h"
 
 // Write what is known at exit `n` of `ex` into the trace of `b`, which begins there: instructions of `ex` and of
 // the traces before it, dead here (INS_KNOWN), which build() finds as it finds its own. map[] says which ref of
