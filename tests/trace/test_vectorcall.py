@@ -64,6 +64,10 @@ def ways_in(hook, action):
     return {name: after[name] - before[name] for name in ("entered", "exits", "returned")}
 
 
+class Name(str):
+    pass
+
+
 def opcodes(f):
     return [instruction.opname for instruction in dis.get_instructions(f, adaptive=True)]
 
@@ -286,6 +290,35 @@ def test_disable_gives_exact_calls_and_properties_and_items_back(hook):
     assert {"CALL_PY_EXACT_ARGS", "LOAD_ATTR_PROPERTY", "BINARY_SUBSCR_GETITEM"} <= set(opcodes(space["use"]))
 
 
+CLOSED_BY = {
+    "recursion": "sys.setrecursionlimit(5000); down = f(3, down=f); f(2000, down=f)",
+    "a tool": "sys.settrace(lambda *event: None); f(1); sys.settrace(None)",
+    "unusual calls": "for _ in range(300): f(**named)",
+    "resting": "hook._leave_alone(*jitpatch.executors(f))",
+}
+
+
+@pytest.mark.parametrize("reason", CLOSED_BY)
+def test_call_sites_specialise_again_after(hook, reason):
+    space = {"sys": sys, "hook": hook, "jitpatch": jitpatch, "named": {Name("x"): 2}}
+    exec("def f(x, down=None): return 1 if down is None or x == 0 else down(x - 1, down)\n"
+         "def caller(n):\n    for i in range(n):\n        f(i, None)\n", space)
+    first(lambda: space["f"](1))
+    call(space["f"])
+    assert hook._has_door(space["f"])
+    space["caller"](3000)
+    assert "CALL" in opcodes(space["caller"])
+    limit = sys.getrecursionlimit()
+    try:
+        exec(CLOSED_BY[reason], space)
+    finally:
+        sys.setrecursionlimit(limit)
+    assert not hook._has_door(space["f"])
+    hook.set_param("doors", 0)              # it is not to open again
+    space["caller"](6000)
+    assert "CALL_PY_EXACT_ARGS" in opcodes(space["caller"])
+
+
 def test_enabled_again_it_opens_again(hook):
     f = opened(hook, make())
     jitpatch.disable()
@@ -351,10 +384,6 @@ def test_what_rests_is_closed(hook):
     [executor] = jitpatch.executors(f)
     hook._leave_alone(executor)
     assert not hook._has_door(f)
-
-
-class Name(str):
-    pass
 
 
 def test_a_function_called_in_unusual_ways_most_of_the_time_loses_it_for_good(hook):
@@ -484,6 +513,41 @@ print(jitpatch.stats().entered - before >= 900, _jitpatch._has_door(small))
 def test_what_samples_find_to_pay_gets_one_and_what_does_not_has_none():
     done = subprocess.run([sys.executable, "-P", "-c", SAMPLED], capture_output=True, text=True, timeout=120)
     assert (done.stdout, done.returncode) == ("True False\n", 0), done.stderr
+
+
+# --- other interpreters ---------------------------------------------------------------------------
+
+INTERPRETERS = """
+import _interpreters, threading
+import jitpatch
+from jitpatch import _jitpatch
+jitpatch.enable(threshold=10**9, call_threshold=20, sample=0)
+def f(x, y=3): return x * y + 1
+[f(i) for i in range(100)]
+assert _jitpatch._has_door(f)
+kinds = [_interpreters.create(kind) for kind in ("legacy", "isolated")]
+source = "def f(x, y=3): return x * y - 1\\nassert sum(map(f, range(30000))) == 3 * 30000 * 29999 // 2 - 30000"
+threads = [threading.Thread(target=_interpreters.run_string, args=(kind, source)) for kind in kinds]
+before = jitpatch.stats().entered
+[thread.start() for thread in threads]
+total = rounds = 0
+while rounds < 20 or any(thread.is_alive() for thread in threads):
+    total += sum(map(f, range(1000))) + f(1, y=2)
+    rounds += 1
+for kind in kinds:
+    _interpreters.run_string(kind, "pass")
+    total += f(1) - 4
+assert total == rounds * (3 * 500 * 999 + 1000 + 3), (total, rounds)
+assert jitpatch.stats().entered - before >= rounds * 1001 and _jitpatch._has_door(f)
+[thread.join() for thread in threads]
+[_interpreters.destroy(kind) for kind in kinds]
+print(f(1), jitpatch.is_active())
+"""
+
+
+def test_other_interpreters_in_other_threads_go_on_beside_doors():
+    done = subprocess.run([sys.executable, "-P", "-c", INTERPRETERS], capture_output=True, text=True, timeout=120)
+    assert (done.stdout, done.returncode) == ("4 True\n", 0), done.stderr
 
 
 # --- stacks that are switched -------------------------------------------------------------------
