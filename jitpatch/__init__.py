@@ -8,11 +8,11 @@
 switch it on for a program that does not know about it.
 """
 
-from __future__ import annotations
-
 import sys
 
-TYPE_CHECKING = False       # typing.TYPE_CHECKING, without the milliseconds that typing takes
+# typing.TYPE_CHECKING, without the milliseconds that typing takes. Types that are imported for it alone are in quotes:
+# `from __future__ import annotations` would be one more file to read at each start.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
@@ -57,16 +57,16 @@ def why_unavailable() -> str | None:
     return _unavailable
 
 
-def _need() -> Any:
+def _need() -> "Any":
     if _unavailable is not None:
         raise RuntimeError(_unavailable)
     return _jitpatch
 
 
-def options() -> dict[str, Any]:
+def options() -> "dict[str, Any]":
     """Every option of enable() with its present value."""
     jit = _need()
-    found: dict[str, Any] = {row[0]: jit.get_param(row[0]) for row in jit.params()}
+    found: "dict[str, Any]" = {row[0]: jit.get_param(row[0]) for row in jit.params()}
     found["dump"] = jit.get_dump()
     found["stats"] = _stats_file or found["stats"]
     return found
@@ -76,7 +76,7 @@ _stats_file: str | None = None      # of the option
 _last_file: str | None = None       # that the option had last: a report goes there in the end, whatever it is then
 
 
-def _set(checked: dict[str, Any]) -> None:
+def _set(checked: "dict[str, Any]") -> None:
     """Takes over options that _options.check() has passed. OSError, with nothing changed, if the file for
     statistics cannot be written."""
     global _stats_file, _last_file
@@ -93,27 +93,48 @@ def _set(checked: dict[str, Any]) -> None:
             _jitpatch.set_param(name, 1 if isinstance(value, str) else value)
 
 
-def _with_options(text: str) -> str:
-    """A docstring, with the options there are."""
-    if _unavailable is not None:
-        return text
-    from . import _options
+# params.def in words, for the docstrings (the tests hold it against the extension).
+_OPTIONS = """
 
-    lines = [f"    {row[0]}: {row[4]} ({_options.accepted(row)}; {row[1]})" for row in _jitpatch.params()]
-    lines.append(f"    dump: stages of compiling to print to stderr ({_options.accepted(None)}; None)")
-    return "\n".join([text.rstrip(), "", "Options, what is accepted and the default:", "", *lines, ""])
+Options, what is accepted and the default:
+
+    threshold: iterations of a loop before a trace is recorded (a whole number from 1 to 1000000000; 211)
+    call_threshold: calls of a function before a trace of it is recorded (a whole number from 1 to 1000000000; 1009)
+    side_threshold: times an exit is taken before a side trace is recorded (a whole number from 1 to 1000000000; 23)
+    max_trace: uops in one trace (a whole number from 4 to 5500; 3000)
+    max_bytecodes: bytecodes followed in one recording (a whole number from 2 to 100000; 2500)
+    max_inline: depth of inlined calls (a whole number from 0 to 11; 10)
+    max_aborts: failed recordings before a loop is left for good (a whole number from 1 to 1000; 6)
+    max_versions: traces for one loop, by types of its variables (a whole number from 1 to 64; 4)
+    max_sides: side traces of one loop (a whole number from 0 to 100000; 400)
+    max_age: full garbage collections a trace may go unused (0: any) (a whole number from 0 to 255; 4)
+    sample: how hot code is found: 0 counts every iteration and call, 1 samples unless threshold is below its default, 2 samples (a whole number from 0 to 2; 1)
+    doors: functions whose traces pay are entered by their own vectorcall (a whole number from 0 to 1; 1)
+    code_limit: MiB of machine code (a whole number from 1 to 1024; 64)
+    memory_limit: MiB kept in all: code, exits, facts, books; old traces go first (a whole number from 1 to 65536; 64)
+    text: keep every trace as it was recorded, too, for Executor.uops(optimised=False) (a whole number from 0 to 1; 0)
+    stats: statistics at exit: 1 prints them, a name writes them to that file (JSON if it ends in .json) (0, 1 or the name of a file; 0)
+    force_exit: debugging: make every N-th exit count as taken (a whole number from 0 to 1000000; 0)
+    forget_facts: debugging: side traces forget every N-th fact that they begin with (a whole number from 0 to 1000000; 0)
+    abort_at: debugging: give every recording up at its N-th bytecode (a whole number from 0 to 100000; 0)
+    gc_exits: debugging: a full garbage collection at every exit (a whole number from 0 to 1; 0)
+    random: debugging: seed for random register choice (a whole number from 0 to 2147483647; 0)
+    dump: stages of compiling to print to stderr (record or ir or opt or regs or code or abort, separated by commas; None)
+"""
 
 
-def enable(**wanted: Any) -> None:
+def enable(**wanted: "Any") -> None:
     """Switch the JIT on; harmless if it is on. Options are set first.
 
     RuntimeError if this interpreter is not supported, or if another tool holds
     sys.monitoring.OPTIMIZER_ID; TypeError or ValueError for a bad option and OSError for a file that
     cannot be written, with nothing changed.
     """
-    from . import _options
+    _need()
+    if wanted:
+        from . import _options
 
-    _set(_options.check(_need(), wanted))
+        _set(_options.check(_jitpatch, wanted))
     if not _jitpatch.is_enabled():
         _jitpatch.enable()
         _warn_once_if_inactive()
@@ -187,10 +208,10 @@ class enabled:
     Options are those of enable(); bad ones raise at once.
     """
 
-    _wanted: dict[str, Any]
-    _before: list[tuple[bool, dict[str, Any]]]      # nested
+    _wanted: "dict[str, Any]"
+    _before: "list[tuple[bool, dict[str, Any]]]"    # nested
 
-    def __new__(cls, function: Any = None, /, **wanted: Any) -> Any:
+    def __new__(cls, function: "Any" = None, /, **wanted: "Any") -> "Any":
         """@enabled without parentheses is the decorator, too."""
         if _unavailable is None:
             from . import _options
@@ -201,7 +222,7 @@ class enabled:
         new._before = []
         return new if function is None else new(function)
 
-    def __call__(self, function: Any) -> Any:
+    def __call__(self, function: "Any") -> "Any":
         """The function, with the JIT on while it runs. TypeError for a generator's or coroutine's: what runs
         between its pieces is the affair of others."""
         import functools
@@ -214,7 +235,7 @@ class enabled:
             raise TypeError(f"jitpatch.enabled decorates functions, not {type(function).__name__}")
 
         @functools.wraps(function)
-        def with_jit(*args: Any, **kwargs: Any) -> Any:
+        def with_jit(*args: "Any", **kwargs: "Any") -> "Any":
             with self:
                 return function(*args, **kwargs)
 
@@ -229,14 +250,14 @@ class enabled:
             raise
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None,
-                 traceback: TracebackType | None) -> None:
+                 traceback: "TracebackType | None") -> None:
         was_on, before = self._before.pop()
         if not was_on:
             disable()
         _set({name: before[name] for name in self._wanted})
 
 
-def executors(of: Any = None) -> list[Executor]:
+def executors(of: "Any" = None) -> "list[Executor]":
     """The traces installed for a function, method, class body's code or code object; side traces
     included. Without an argument, all there are."""
     if _unavailable is not None:
@@ -251,7 +272,7 @@ def executors(of: Any = None) -> list[Executor]:
     return found
 
 
-def stats() -> Stats:
+def stats() -> "Stats":
     """Counters since the start or the last reset_stats(); print it for a readable report."""
     from ._stats import Stats
 
@@ -287,9 +308,10 @@ def _at_exit() -> None:
         publish(report, _stats_file if wanted else _last_file)
 
 
-for _function in (enable, enabled):
-    _function.__doc__ = _with_options(_function.__doc__ or "")
-del _function
+if _unavailable is None:
+    for _function in (enable, enabled):
+        _function.__doc__ = (_function.__doc__ or "").rstrip() + _OPTIONS
+    del _function
 
 
 def __getattr__(name: str) -> object:

@@ -84,7 +84,7 @@ CHILDREN = textwrap.dedent("""\
                 print(method, pool.map(state, [0]), pool.map(flags, [0]) if method == "spawn" else "")
             with ProcessPoolExecutor(1, mp_context=context) as pool:
                 print(method, list(pool.map(state, [0])))
-        print([finder for finder in sys.meta_path if "jitpatch._children" in str(finder)])
+        print([finder for finder in sys.meta_path if "jitpatch._startup" in str(finder)])
         from multiprocessing import resource_tracker
         with open(f"/proc/{resource_tracker._resource_tracker._pid}/cmdline") as file:
             print("jitpatch" in file.read())
