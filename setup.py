@@ -24,6 +24,8 @@ DEBUG = os.environ.get("JITPATCH_DEBUG_BUILD") == "1"
 FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Wno-unused-parameter", "-fno-strict-aliasing", "-fvisibility=hidden", "-fno-plt",
          "-fno-tree-slp-vectorize"]       # two counters next to one another: four instructions instead of two
 FLAGS += ["-O1", "-g", "-UNDEBUG", "-DJITPATCH_DEBUG"] if DEBUG else ["-O2"]
+if mutation := os.environ.get("JITPATCH_MUTATION"):         # see src/runtime/mutation.h
+    FLAGS.append(f"-DJITPATCH_MUTATION=MUTATION_{mutation}")
 
 
 def is_supported() -> bool:

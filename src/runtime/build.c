@@ -1,5 +1,6 @@
 // build.c - see build.h. Appending, constants, sharing of equal instructions, facts.
 #include "build.h"
+#include "mutation.h"
 #include <string.h>
 
 static unsigned
@@ -246,7 +247,7 @@ build_raw(Builder *b, int op, Ref in0, Ref in1, Ref in2, uint64_t operand0, uint
         b->last_write[MEM_LENGTH] = ref;
     }
     // The dict of a DICT_SET may be some object's: what was its field may be another value now.
-    if ((info->flags & ESCAPES) || op == UOP_DICT_SET) {
+    if (((info->flags & ESCAPES) && !MUTATED(stale_memory)) || op == UOP_DICT_SET) {
         b->last_escape = ref;
     }
     return ref;

@@ -16,6 +16,7 @@
 #include "executor_life.h"
 #include "helpers.h"
 #include "vectorcall.h"
+#include "mutation.h"
 
 typedef enum { ABOUT_DICT, ABOUT_TYPE, ABOUT_FUNCTION } About;
 
@@ -338,13 +339,13 @@ start_watching(Subject *subject, PyObject *object)
 {
     switch (subject->about) {
         case ABOUT_DICT:
-            return PyDict_Watch(known.dict_watcher, object) == 0;
+            return MUTATED(no_dict_watcher) || PyDict_Watch(known.dict_watcher, object) == 0;
         case ABOUT_TYPE:
             if (((PyTypeObject *)object)->tp_flags & Py_TPFLAGS_HEAPTYPE
                 && !watch_death(subject, object)) {
                 return false;
             }
-            return PyType_Watch(known.type_watcher, object) == 0;
+            return MUTATED(no_type_watcher) || PyType_Watch(known.type_watcher, object) == 0;
         case ABOUT_FUNCTION:
             return true;
     }

@@ -11,6 +11,7 @@
 // A tuple that is let go lets go of its items, a function of its closure. So such a pack with a DECREF
 // is needed, unless all its items are immortal.
 #include "build.h"
+#include "mutation.h"
 #include <string.h>
 
 enum { LIVE = 1, IN_LOOP = 2, OBJECT = 4 };     // OBJECT: a box that must exist
@@ -191,6 +192,7 @@ write_phis(Dce *d)
         t->phis[t->n_phis].left = left;
         t->phis[t->n_phis++].right = t->copy_of[left];
     }
+    t->n_phis -= MUTATED(lost_phi) && t->n_phis > 0;
     return ABORT_NONE;
 }
 

@@ -8,6 +8,7 @@
 // Rules must hold for every value: -0.0, nan, the least int. The ones on ints rely on the
 // instruction leaving the trace on overflow, so they fold only what does not overflow.
 #include "build.h"
+#include "mutation.h"
 #include <stddef.h>                     // offsetof()
 #include <math.h>
 
@@ -95,6 +96,9 @@ fold_int(Builder *b, int op, Ref in[], const uint64_t *operand)
 {
     (void)operand;
     commute(op, in);
+    if (MUTATED(drop_overflow_check) && op == UOP_INT_ADD) {
+        return build2(b, UOP_INT_ADD_SURE, in[0], in[1]);
+    }
     if (ref_is_const(in[0]) && ref_is_const(in[1])) {
         int64_t v;
         bool fits = int_constants(op, (int64_t)trace_konst(b->t, in[0]), (int64_t)trace_konst(b->t, in[1]), &v);
@@ -254,7 +258,7 @@ fold_guard_type(Builder *b, int op, Ref in[], const uint64_t *operand)
     if (known == NULL) {
         learn_type(b, in[0], (PyTypeObject *)(uintptr_t)operand[0]);
         // learn first: the instruction is appended now, in any case
-        return NO_REF;
+        return MUTATED(drop_guard) ? FOLD_DROPPED : NO_REF;
     }
     if (known == (PyTypeObject *)(uintptr_t)operand[0]) {
         return rule(RULE_TYPE_IS_KNOWN, FOLD_DROPPED);
@@ -342,7 +346,10 @@ fold_guard_index(Builder *b, int op, Ref in[], const uint64_t *operand)
 static Ref
 fold_count_of(Builder *b, int op, Ref in[], const uint64_t *operand)
 {
-    (void)op, (void)operand;
+    (void)operand;
+    if (MUTATED(lose_reference) && op == UOP_INCREF) {
+        return FOLD_DROPPED;
+    }
     return ref_is_const(in[0]) && _Py_IsImmortal(konst_as_obj(b->t, in[0])) ? rule(RULE_COUNT_OF_IMMORTAL, FOLD_DROPPED)
                                                                            : NO_REF;
 }

@@ -10,6 +10,7 @@
 // true on both ways in: a slot is known there only if the loop's end leaves the same in it.
 #include "activation.h"
 #include "build.h"
+#include "mutation.h"
 #include <stddef.h>
 #include <string.h>
 
@@ -198,7 +199,7 @@ copy_snapshot(Lower *l, uint16_t old)
         }
     }
     out->n_entries = (uint32_t)(added - out->entries);
-    for (int i = 0; i < l->n_held; i++) {
+    for (int i = 0; i < l->n_held && !MUTATED(lost_store); i++) {
         if (out->n_entries >= MAX_SNAP_ENTRIES) {
             l->abort = ABORT_TOO_MANY_SNAPSHOTS;
             return NO_SNAP;

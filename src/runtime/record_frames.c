@@ -2,6 +2,7 @@
 // into.
 #include "record.h"
 #include "snapshot.h"
+#include "mutation.h"
 
 // --- unknown code -----------------------------------------------------------------------------
 
@@ -87,7 +88,9 @@ check_valid(Recorder *r)
 {
     Builder *b = &r->b;
     r->check_valid = false;
-    build_raw(b, UOP_GUARD_VALID, 0, 0, 0, 0, 0);   // operand: set when the executor exists
+    if (!MUTATED(no_guard_valid)) {
+        build_raw(b, UOP_GUARD_VALID, 0, 0, 0, 0, 0);   // operand: set when the executor exists
+    }
     Ref frame = build0(b, UOP_ROOT_FRAME);
     build_raw(b, UOP_GUARD_UNSEEN, frame, 0, 0, compat_frame_obj_offset(), 0);
     for (int k = 0; k < r->n_frames; k++) {

@@ -16,6 +16,7 @@
 #include "restore.h"
 #include "helpers.h"
 #include "jit.h"
+#include "mutation.h"
 
 // --- steps ------------------------------------------------------------------------------------
 
@@ -546,7 +547,7 @@ do_plain(const Activation *act, const Konst *konsts, const RestoreStep *step)
     PyObject *o = (PyObject *)(uintptr_t)a;
     switch (step->action) {
         case SLOT_SET:
-            compat_frame_slots(act->frame)[step->to] = step->how == HOLD_TAKE ? o : Py_NewRef(o);
+            compat_frame_slots(act->frame)[step->to] = step->how == HOLD_TAKE && !MUTATED(leak_reference) ? o : Py_NewRef(o);
             break;
         case SLOT_SET_NULL:
             compat_frame_slots(act->frame)[step->to] = NULL;
@@ -610,7 +611,7 @@ static inline PyObject *
 handed_over(const Run *run, const RestoreStep *step)
 {
     PyObject *o = read_object(run, step->a);
-    if (step->how == HOLD_TAKE) {
+    if (step->how == HOLD_TAKE && !MUTATED(leak_reference)) {
         return o;
     }
     bool with_new = true;

@@ -12,6 +12,17 @@ def case_sum_overflows_63_bits():
     print(total)
 
 
+def case_sums_that_double_overflow():
+    for start in (1, -1, 3):
+        seen = set()
+        for turns in range(HOT // 10):
+            x = start
+            for i in range(57 + turns % 12):
+                x = x + x
+            seen.add(x)
+        print(sorted(seen))
+
+
 def case_difference_overflows_at_the_least_int():
     total = -(2**63) + 200
     for _ in range(HOT):

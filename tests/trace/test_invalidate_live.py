@@ -50,6 +50,33 @@ def test_a_global_is_rebound():
     set_factor(1)
 
 
+class Acts:
+    """A key whose hash, which C code asks for, does something."""
+
+    def __init__(self, i, maybe):
+        self.i, self.maybe = i, maybe
+
+    def __hash__(self):
+        self.maybe(self.i)
+        return self.i
+
+
+def use_global_after_c_code(keys, table):
+    total = 0
+    for key in keys:
+        table.get(key)
+        total += factor
+    return total
+
+
+def test_a_global_is_rebound_by_what_c_code_calls():
+    set_factor(1)
+    keys = [Acts(i, at(100, lambda: set_factor(10))) for i in range(200)]
+    assert use_global_after_c_code(keys, {}) == 100 + 100 * 10
+    assert use_global_after_c_code([Acts(i, at(-1, None)) for i in range(200)], {}) == 2000
+    set_factor(1)
+
+
 def test_a_global_is_deleted():
     set_factor(1)
     try:
