@@ -304,6 +304,7 @@ run(PyThreadState *tstate, PyObject *callable, Frame *frame, Executor *ex)
     uint64_t switches = switches_count(tstate);
     tstate->c_recursion_remaining -= C_UNITS;
     act.verdict = NULL;
+    act.stays = false;
     if (policy_judges(ex)) {
         result = run_judged(tstate, frame, ex);
     }
