@@ -288,6 +288,15 @@ hook_log_abort(PyCodeObject *code, int line, AbortReason reason, const char *wha
     PyErr_SetRaisedException(exc);
 }
 
+void
+hook_want_loop(PyCodeObject *code)
+{
+    CodeInfo *info = info_need(code);
+    if (info != NULL) {
+        nominate_ask(info, HEAR_LOOPS);
+    }
+}
+
 static bool
 may_be_entered(const Anchor *anchor)
 {
@@ -336,6 +345,25 @@ anchor_give_chance(CodeInfo *info, int offset)
             hook_update_events(info);
         }
     }
+}
+
+bool
+hook_is_short(PyCodeObject *code, int offset)
+{
+    const Anchor *anchor = anchor_find(code, offset);
+    return anchor != NULL && (anchor->left > 0 || anchor->aborts > 0);
+}
+
+bool
+hook_has_loop(PyCodeObject *code)
+{
+    const CodeInfo *info = info_find(code);
+    for (uint32_t i = 0; info != NULL && i < info->size; i++) {
+        if (info->anchors[i].offset >= 0 && info->anchors[i].newest != NULL) {
+            return true;
+        }
+    }
+    return false;
 }
 
 long

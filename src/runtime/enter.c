@@ -84,6 +84,7 @@ static void
 begin_verdict(Activation *act, Executor *ex, Frame *frame, Verdict *verdict)
 {
     act->verdict = NULL;
+    act->stays = false;
     if (policy_judges(ex)) {
         act->verdict = verdict;
         Py_INCREF(ex);
@@ -177,6 +178,7 @@ run_fitting(PyThreadState *tstate, Frame *frame, Executor *ex, bool in_compiled)
     else {
         begin_verdict(&act, ex, frame, &verdict);
     }
+    act.stays = in_compiled || record_waits_for(frame);
     run_code(&act, tstate, frame, ex);
     if (act.exit == EXIT_RETURNED) {
         compat_return_from(frame, act.returned);
@@ -259,6 +261,7 @@ run_loop(PyCodeObject *code, Executor *ex)
     }
     Activation act;
     act.verdict = NULL;
+    act.stays = false;
     compat_leave_callback(tstate, &saved);
     uint64_t switches = switches_count(tstate);
     compat_frame_set_depth(frame, -1);
@@ -275,6 +278,14 @@ run_loop(PyCodeObject *code, Executor *ex)
             note_switched_run(ex, tstate, switches);
         }
         ex->inside--;                   // until now nobody has freed it
+    }
+    else if (act.exit == EXIT_RETURNED) {
+        compat_return_from(frame, act.returned);
+        left->tally.returned++;
+        if (switches_count(tstate) != switches || ex->switched > 0) {
+            note_switched_run(ex, tstate, switches);
+        }
+        ex->inside--;
     }
     else {
         Py_INCREF(ex);

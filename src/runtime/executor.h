@@ -133,6 +133,7 @@ struct Executor {
     uint8_t switched;                   // goes up with runs in which the C stack was switched, else down (root)
     _Py_CODEUNIT *start_ip;             // side: where its innermost frame starts
     bool unchecked;                     // side: begins behind unknown code, before any GUARD_VALID
+    uint8_t unrolled;                   // turns of short loops on the way to its end (record_stack.c)
     uint8_t at_same_place;              // side: how many of its parents in a row start there, too
     uint64_t entered;                   // times run from the interpreter
     Tally tally;

@@ -134,7 +134,7 @@ grows_no_side(const Executor *ex, const Exit *exit)
     }
     switch (executor_left_op(ex, exit)) {
         case UOP_CHECK_BREAKER: case UOP_GUARD_ROOM: case UOP_GUARD_VALID: case UOP_GUARD_UNSEEN:
-        case UOP_GUARD_UNWATCHED:
+        case UOP_GUARD_UNWATCHED: case UOP_GUARD_RETURNS:
             return true;                // not a path of the program's
         default:
             return false;

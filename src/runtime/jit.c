@@ -364,6 +364,7 @@ compile_trace(Recorder *r, const Executor *target, uint16_t loop_snap)
         ex->unchecked = executor_exit_is_unchecked(r->parent, &r->parent->exits[r->parent_exit]);
         ex->at_same_place = r->parent->start_ip == ex->start_ip ? r->parent->at_same_place + 1 : 0;
     }
+    ex->unrolled = (uint8_t)r->unrolled;
     ex->stack_depth = r->anchor_depth;
     ex->judge_from = policy_first_judged();
     ex->loops = loop_snap != NO_SNAP;

@@ -79,6 +79,8 @@ void record_drop_leftovers(void);
 void record_abort(AbortReason reason);
 
 // --- record.c -> hook.c -----------------------------------------------------------------------
+// A path ends at a loop of this code object, for it has no trace: its turns are to be counted.
+void hook_want_loop(PyCodeObject *code);
 // Have INSTRUCTION events delivered for this code object (nests by set, not by count).
 int hook_watch_code(PyCodeObject *code);
 void hook_unwatch_all(void);
@@ -90,6 +92,8 @@ void hook_leave_alone(PyCodeObject *code, int anchor, AbortReason why);
 // What CALL_NATIVE names a function by: NULL if the code object has, and will have, no trace of its
 // own. Lives as long as the code object.
 void *hook_function_entry(PyCodeObject *code);
+bool hook_is_short(PyCodeObject *code, int anchor);     // has a recording of this loop been given up, as it was left?
+bool hook_has_loop(PyCodeObject *code);         // with a trace
 long hook_count_versions(PyCodeObject *code, int anchor);
 int hook_install_root(PyCodeObject *code, int anchor, Executor *ex);    // keeps a reference
 // Count a reason, and what it was about ("" if nothing more is to say), under a source line.

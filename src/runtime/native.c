@@ -12,6 +12,7 @@
 #include "emit.h"
 #include "helpers.h"
 #include "jit.h"
+#include "nominate.h"
 #include "switches.h"
 
 // --- the C stack ------------------------------------------------------------------------------
@@ -59,16 +60,32 @@ finish(Activation *act)
     return result != NULL ? result : compat_finish_frame(act->tstate, act->frame, false);
 }
 
+enum { OFTEN = 64 };                    // calls without a trace after which one is wanted
+
+// A call that the interpreter makes, for the function has no trace: its starts may have to be heard for it to get one.
+static void
+note_traceless(CodeInfo *info)
+{
+    Anchor *function = &info->function;
+    if (nominate_is_on() && function->newest == NULL && !function->blacklisted && ++function->count % OFTEN == 0) {
+        nominate_ask(info, HEAR_STARTS);
+    }
+}
+
 static PyObject *
 call(Activation *act, PyObject *function, void *entry, int64_t count)
 {
     PyThreadState *tstate = act->tstate;
     Executor *ex = info_function_trace(entry, (PyFunctionObject *)function);
     Activation callee;
+    if (ex == NULL) {
+        note_traceless(entry);
+    }
     if (ex == NULL || !executor_may_run(tstate, ex) || !compat_push_call(&callee, act, function, (int)count)) {
         return compat_call_function(tstate, function, act->args + 1, (int)count);
     }
     callee.verdict = NULL;
+    callee.stays = false;
     ex->entered++;
     ex->tally.entered++;
     ex->inside++;

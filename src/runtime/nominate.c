@@ -8,6 +8,9 @@
 // twice within a short time is *heard*: its code object gets local events. From there on counters decide
 // (hook.c), so what is compiled first is what turns most often, not what a sample happened to meet.
 //
+// Compiled code nominates, too: a function that it calls natively again and again, and that has no trace; a loop of a
+// called function at which a trace had to end. No sample would: it meets the trace, or the loop around.
+//
 // Code that was heard in vain (it is cold, or hot for long and nothing of it was compiled, or what was compiled does
 // not pay) loses its events, and needs twice as many samples the next time.
 #include "nominate.h"
@@ -25,6 +28,7 @@ enum {
     FRESH = 100,                // samples within which credits count together
     PATIENCE = 8,               // samples that cold code is heard without a trace
     MAX_HEARD = 64,             // samples that hot code is
+    MAX_ASKED = 3,              // times heard in vain after which only samples nominate
     NO_LOOP = -1,
 };
 
@@ -184,6 +188,22 @@ nominate_switch(bool on)
 // --- samples ----------------------------------------------------------------------------------
 
 static void
+hear(CodeInfo *info, uint8_t what)
+{
+    info->heard_at = all.now;
+    info->heard_since = info->heard ? info->heard_since : all.now;
+    set_heard(info, info->heard | what);
+}
+
+void
+nominate_ask(CodeInfo *info, uint8_t what)
+{
+    if (all.on && info->vain < MAX_ASKED && (info->heard & what) != what) {
+        hear(info, what);
+    }
+}
+
+static void
 credit(PyCodeObject *code, int head)
 {
     Credit *c = &credits[slot_of(code, head)];
@@ -201,9 +221,7 @@ credit(PyCodeObject *code, int head)
     }
     c->count = 0;
     anchor_give_chance(info, head);
-    info->heard_at = all.now;
-    info->heard_since = info->heard ? info->heard_since : all.now;
-    set_heard(info, info->heard | (head == NO_LOOP ? HEAR_STARTS : HEAR_LOOPS));
+    hear(info, head == NO_LOOP ? HEAR_STARTS : HEAR_LOOPS);
 }
 
 static void

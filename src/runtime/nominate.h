@@ -9,6 +9,8 @@ void nominate_sample(uint64_t n, bool late);
 // The code object's events are to be as its anchors want them now. Called after a trace was installed, left
 // alone or taken out.
 void nominate_refresh(CodeInfo *info);
+// Compiled code comes to this code object again and again, and finds no trace to go on in.
+void nominate_ask(CodeInfo *info, uint8_t what);        // HEAR_*
 // The code object dies: nothing may look at it any more.
 void nominate_forget(CodeInfo *info);
 // All code objects lose their events.

@@ -92,6 +92,7 @@ recorder_new(PyThreadState *tstate)
     r->after = NULL;
     r->wait.on = false;
     r->ran_loop = -1;
+    r->unrolled = 0;
     r->leaves_with_exit = 0;
     r->first_drop_ip = NULL;
     r->loud = NO_REF;
@@ -294,6 +295,7 @@ begin_side(PyThreadState *tstate, Frame *frame, Executor *ex, uint32_t n)
     r->parent = (Executor *)Py_NewRef((PyObject *)ex);
     r->parent_exit = n;
     r->t->is_side = true;
+    r->unrolled = ex->unrolled;
     r->anchor_code = ex->root->code;
     r->anchor = key_offset(ex->root->anchor);
     r->consumer = key_consumer(ex->root->anchor);

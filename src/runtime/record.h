@@ -64,6 +64,7 @@ struct Recorder {
     void (*after)(Recorder *r, int offset);     // looks at where the bytecode just run has led
     Ref after_ref;
     Wait wait;
+    int unrolled;                       // turns followed of loops without a trace, those of the parents included
     int ran_loop;                       // head of the loop just run, or -1
     bool check_valid;                   // unknown code ran: GUARD_VALID before the next bytecode
     bool function;                      // of a tree that is entered where a function starts
@@ -197,6 +198,7 @@ uint64_t slot_offset(int i);                // byte offset of localsplus[i] in a
 // record_function.c: the outermost frame of a function's trace returns (value: NO_REF, it is on
 // the stack).
 void begin_function(Recorder *r);        // what is known where a function starts
+bool may_return(const Recorder *r);
 void return_from_trace(Recorder *r, Ref value);
 // jit.c: optimise, assign, emit, install. A reason, or ABORT_NONE.
 AbortReason compile_trace(Recorder *r, const Executor *target, uint16_t loop_snap);

@@ -79,6 +79,18 @@ call_vector(Recorder *r, int oparg, Call *c, PyObject *names, Ref names_ref)
     finish_call(r, oparg, result);
 }
 
+// A function in which a loop has a trace is called by its own trace: followed, it would need its frame in memory for that
+// loop all the same, and the loop would have to be entered and left at this place.
+static bool
+call_looping(Recorder *r, int oparg, Call *c, PyObject *names, PyObject *function)
+{
+    if (names != NULL || c->starred || !PyFunction_Check(function)) {
+        return false;
+    }
+    PyCodeObject *code = (PyCodeObject *)PyFunction_GET_CODE(function);
+    return code->co_ncellvars == 0 && hook_has_loop(code) && call_native(r, oparg, c, (PyFunctionObject *)function);
+}
+
 // Calls of Python code that the trace follows.
 static bool
 call_followed(Recorder *r, int oparg, Call *c, PyObject *names)
@@ -89,6 +101,9 @@ call_followed(Recorder *r, int oparg, Call *c, PyObject *names)
         end_here(r, ABORT_STACK_SWITCH);
         return true;
     }
+    if (call_looping(r, oparg, c, names, function)) {
+        return true;
+    }
     if (PyFunction_Check(f)) {
         return call_python(r, oparg, c, names, (PyFunctionObject *)f);
     }
@@ -96,6 +111,15 @@ call_followed(Recorder *r, int oparg, Call *c, PyObject *names)
         return call_bound_method(r, oparg, c, names);
     }
     return PyType_Check(f) && call_python_class(r, oparg, c, names);
+}
+
+// Python functions that are not followed, and bound methods of them.
+static bool
+call_function(Recorder *r, int oparg, Call *c)
+{
+    PyObject *f = c->callable_obj;
+    PyObject *function = Py_TYPE(f) == &PyMethod_Type ? PyMethod_GET_FUNCTION(f) : f;
+    return PyFunction_Check(function) && call_native(r, oparg, c, (PyFunctionObject *)function);
 }
 
 RECORD(CALL)
@@ -122,8 +146,7 @@ RECORD(CALL)
     }
     else if (r->b.abort == ABORT_NONE) {
         done = call_followed(r, in->oparg, &c, NULL)
-            || (PyFunction_Check(f) && r->b.abort == ABORT_NONE
-                && call_native(r, in->oparg, &c, (PyFunctionObject *)f))
+            || (r->b.abort == ABORT_NONE && call_function(r, in->oparg, &c))
             || (!c.has_self && r->b.abort == ABORT_NONE
                 && record_call_method(r, in->oparg, f, c.args, c.n));
     }

@@ -21,6 +21,7 @@ typedef struct {
 
 // record_follow.c: may this function be followed now; the locals it begins with for n arguments.
 bool can_follow(Recorder *r, PyFunctionObject *func);
+bool is_made_often(const PyFunctionObject *func);      // is the next one likely to be another object?
 bool bind_arguments(Recorder *r, PyFunctionObject *func, const Ref *args, int n, Ref *locals);
 
 // record_call.c: take the call off the stack. The arguments' references are the caller's to

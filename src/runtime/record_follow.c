@@ -22,7 +22,7 @@ typedef struct {
 } Binding;
 
 static PyCodeObject *
-code_of(PyFunctionObject *func)
+code_of(const PyFunctionObject *func)
 {
     return (PyCodeObject *)func->func_code;
 }
@@ -64,8 +64,8 @@ bind_arguments(Recorder *r, PyFunctionObject *func, const Ref *args, int n, Ref 
 }
 
 // Functions defined in functions, and lambdas, are likely to be made anew.
-static bool
-is_made_often(PyFunctionObject *func)
+bool
+is_made_often(const PyFunctionObject *func)
 {
     return (code_of(func)->co_flags & CO_NESTED)
         || PyUnicode_CompareWithASCIIString(code_of(func)->co_name, "<lambda>") == 0;
@@ -457,7 +457,7 @@ RECORD(RETURN_VALUE)
 {
     (void)in;
     if (r->n_frames == 1) {
-        if (r->function) {
+        if (may_return(r)) {
             return_from_trace(r, NO_REF);
         }
         else {
@@ -477,7 +477,7 @@ RECORD(RETURN_VALUE)
 RECORD(RETURN_CONST)
 {
     PyObject *value = PyTuple_GET_ITEM(top_frame(r)->code->co_consts, in->oparg);
-    if (r->n_frames == 1 && r->function) {
+    if (r->n_frames == 1 && may_return(r)) {
         return_from_trace(r, konst_obj(&r->b, value));
         return;
     }

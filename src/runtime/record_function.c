@@ -4,6 +4,7 @@
 // Such a trace has no entry part and no params: nothing jumps into it. A parameter is loaded when it
 // is first looked at and its type guarded where it matters, so that other types are a side trace's
 // business. It ends with TRACE_RETURN, or in the trace of a loop that the function comes to.
+#include "anchors.h"
 #include "record_call.h"
 #include "snapshot.h"
 
@@ -39,6 +40,13 @@ is_at_home(const Recorder *r, int i, Ref ref)
         && r->t->ins[ref].operand[0] == slot_offset(i);
 }
 
+// Is this the box of a variable that is unboxed? Memory holds it, or NULL.
+static bool
+is_boxed_at_home(const Recorder *r, int i, Ref ref)
+{
+    return is_slot_box(r, ref) && r->t->ins[ref].operand[0] == slot_offset(i);
+}
+
 // The snapshot is taken before the slot is emptied: where dropping could be noticed, the interpreter
 // returns, and drops it in its own way.
 static void
@@ -68,13 +76,32 @@ drop_local(Recorder *r, int i)
     *slot = (Slot){NO_REF, SLOT_EMPTY};
 }
 
+// A loop's tree ends there, too, where it grows: who enters it ends the frame, or tells by Activation.stays that it
+// must not be ended. Its root goes on round the loop.
+bool
+may_return(const Recorder *r)
+{
+    return r->function || (r->parent != NULL && anchor_is_plain_function(r->frames[0].code));
+}
+
 void
 return_from_trace(Recorder *r, Ref value)
 {
     Builder *b = &r->b;
     RFrame *f = &r->frames[0];
+    if (!r->function) {
+        build_raw(b, UOP_GUARD_RETURNS, 0, 0, 0, 0, 0);
+    }
+    if (value == NO_REF) {
+        (void)real(r, peek(r, 0));
+    }
     for (int i = 0; i < f->n_locals && b->abort == ABORT_NONE; i++) {
-        if (r->slots[i].state == SLOT_HOLDS && !is_at_home(r, i, r->slots[i].ref)) {
+        Slot *slot = &r->slots[i];
+        if (slot->state == SLOT_HOLDS && is_boxed_at_home(r, i, slot->ref)) {
+            r->own[slot->ref]--;
+            *slot = (Slot){NO_REF, SLOT_UNTOUCHED};
+        }
+        else if (slot->state == SLOT_HOLDS && !is_at_home(r, i, slot->ref)) {
             drop_local(r, i);
         }
     }
@@ -91,18 +118,46 @@ return_from_trace(Recorder *r, Ref value)
 
 // --- calls ------------------------------------------------------------------------------------
 
+// `self` and the arguments of a bound method that a variable holds, too: it is not dropped by the call.
+static bool
+spread_bound_method(Recorder *r, const Call *c, PyFunctionObject *func, Ref *args)
+{
+    Builder *b = &r->b;
+    if (ref_is_const(c->callable) || c->n >= MAX_ARGS || holders(r, c->callable) < 2 || is_made_often(func)) {
+        return false;
+    }
+    guard_type(b, c->callable, &PyMethod_Type);
+    must_be(r, build(b, UOP_FIELD_LOAD, c->callable, 0, 0, offsetof(PyMethodObject, im_func), 0), (PyObject *)func);
+    args[0] = build(b, UOP_FIELD_LOAD, c->callable, 0, 0, offsetof(PyMethodObject, im_self), 0);
+    memcpy(args + 1, c->args, (size_t)c->n * sizeof *args);
+    return b->abort == ABORT_NONE;
+}
+
 bool
 call_native(Recorder *r, int oparg, Call *c, PyFunctionObject *func)
 {
     Builder *b = &r->b;
     PyCodeObject *code = (PyCodeObject *)func->func_code;
-    Ref locals[MAX_ARGS + 1];
+    Ref locals[MAX_ARGS + 1], spread[MAX_ARGS];
+    const Ref *args = c->args;
     void *entry = hook_function_entry(code);
-    if (entry == NULL || code->co_argcount > MAX_ARGS || !bind_arguments(r, func, c->args, c->n, locals)
-        || compat_watched_by_others(r->tstate, code) || assume_function((PyObject *)func) < 0) {
+    bool bound = Py_TYPE(c->callable_obj) == &PyMethod_Type;
+    if (entry == NULL || code->co_argcount > MAX_ARGS || compat_watched_by_others(r->tstate, code)
+        || assume_function((PyObject *)func) < 0) {
         return false;
     }
-    must_be(r, c->callable, (PyObject *)func);
+    if (bound) {
+        if (!spread_bound_method(r, c, func, spread)) {
+            return false;
+        }
+        args = spread;
+    }
+    if (!bind_arguments(r, func, args, c->n + bound, locals)) {
+        return false;
+    }
+    if (!bound) {
+        must_be(r, c->callable, (PyObject *)func);
+    }
     if (PyList_Append(b->keep, (PyObject *)code) < 0) {
         PyErr_Clear();
         give_up(r, ABORT_MEMORY);

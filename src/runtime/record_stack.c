@@ -92,6 +92,9 @@ RECORD(SWAP)
 RECORD(JUMP_FORWARD) { r->expect = in->target; }
 RECORD(JUMP_BACKWARD_NO_INTERRUPT) { r->expect = in->target; }
 
+// Turns of loops without a trace that are followed on one way through a tree, if such loops have been seen to end soon.
+enum { MAX_UNROLLED = 4 };
+
 RECORD(JUMP_BACKWARD)
 {
     RFrame *f = top_frame(r);
@@ -105,7 +108,11 @@ RECORD(JUMP_BACKWARD)
         // A loop inside: it has a trace, or will have one first. Follow it only when there is a
         // trace to go on in; a loop of a called function ends the trace.
         int key = r->n_frames == 1 ? root_key(r, in->target) : in->target;
-        if (hook_executor_at(f->code, key) == NULL) {
+        if (hook_executor_at(f->code, key) == NULL && r->unrolled < MAX_UNROLLED && hook_is_short(f->code, key)) {
+            r->unrolled++;
+        }
+        else if (hook_executor_at(f->code, key) == NULL) {
+            hook_want_loop(f->code);
             if (r->function && r->parent == NULL) {
                 give_up(r, ABORT_INNER_LOOP);
                 return;

@@ -326,6 +326,7 @@ run(PyThreadState *tstate, PyObject *callable, Frame *frame, bool given, Executo
     }
     else {
         act.verdict = NULL;
+        act.stays = false;
         run_unjudged(&act, tstate, frame, ex);
         result = act.returned;
         if (act.exit == EXIT_RETURNED) {

@@ -150,6 +150,12 @@ UOP(GUARD_ROOM, (), VOID, EXITS | EFFECT, ())
     EXIT_IF((uintptr_t)act < act->floor);
 }
 
+// Before the frame that the trace was entered with is ended: exits where it is to stand at its return.
+UOP(GUARD_RETURNS, (), VOID, EXITS | EFFECT, ())
+{
+    EXIT_IF(act->stays);
+}
+
 // Marks the place where the frames must be in memory, as its snapshot says. Lowered to FRAME_*.
 UOP(SYNC, (), VOID, VIRTUAL | EFFECT, ())
 {

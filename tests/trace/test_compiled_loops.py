@@ -52,7 +52,7 @@ def unions(n):
     numbers, total = random.Random(n), 0
     for _ in range(n):
         a, b = ({k: numbers.randrange(-2, 4) for k in "abcdef"} for _ in range(2))
-        total += len(union(a, b))
+        total += len(union(a, b=b))         # with a keyword: followed, not called natively
     return total
 
 

@@ -132,7 +132,7 @@ def test_the_functions_of_sys_monitoring_are_as_before_when_the_jit_is_off(tool)
 
 
 def test_an_option_that_looks_at_exits_holds_for_traces_that_are_there():
-    with jitpatch.enabled(**HOT):
+    with jitpatch.enabled(**{**HOT, "side_threshold": 1_000_000}):
         for _ in range(20):
             looped(50)
         jitpatch.enable(gc_exits=1)

@@ -1,4 +1,5 @@
-"""Loops in called functions: the traces that run them as a whole."""
+"""Loops in called functions: the traces that run them as a whole. (Called with a keyword: without one, a function whose
+loop has a trace is called natively.)"""
 
 import random
 
@@ -43,7 +44,7 @@ def test_a_loop_that_returns_in_its_first_turn_is_run_as_a_whole(jit):  # noqa: 
     def f():
         found = 0
         for i in range(60):
-            found += first_used(soon) is not None
+            found += first_used(cells=soon) is not None
         return found
 
     assert hot(first_used, late, calls=9) is late[9]        # it gets a trace
@@ -62,7 +63,7 @@ def test_a_loop_that_has_no_turn_is_run_as_a_whole(jit):  # noqa: F811
     def f():
         found = 0
         for i in range(60):
-            found += last_of(none) is None
+            found += last_of(cells=none) is None
         return found
 
     none = []
@@ -82,7 +83,7 @@ def test_a_loop_that_is_left_alone_is_run_as_a_whole(jit):  # noqa: F811
     def f():
         total = 0
         for i in range(60):
-            total += total_of((1, 2, 3))
+            total += total_of(numbers=(1, 2, 3))
         return total
 
     assert hot(total_of, (1,) * 20, calls=9) == 20
