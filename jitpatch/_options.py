@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-NOT_OPTIONS = ("JITPATCH_COVERAGE",)      # read by coverage.c
+NOT_OPTIONS = ("JITPATCH_COVERAGE", "JITPATCH_CLANG", "JITPATCH_PYTHON", "JITPATCH_DEBUG_BUILD")     # of coverage.c, of the build and the tools
 STAGES = ("record", "ir", "opt", "regs", "code", "abort")
 OFF = ("0", "off", "no", "false")
 ON = ("1", "on", "yes", "true")

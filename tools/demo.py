@@ -1,7 +1,7 @@
 """A real program without the JIT and with it: python3 tools/demo.py [EXAMPLE [ARGUMENT ...]]
 
 Sets up an environment with this checkout installed (the first time), runs a program of examples/
-(nbody) by `python` and by `python -X jitpatch`, and shows the times and that the output is the same.
+(life) by `python` and by `python -X jitpatch`, and shows the times and that the output is the same.
 Exit status 1 if it is not.
 """
 

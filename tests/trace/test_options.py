@@ -79,6 +79,12 @@ def test_a_bad_value_on_the_command_line():
     assert err == "jitpatch: warning: -X jitpatch-max-inline=12: accepted is a whole number from 0 to 11"
 
 
+@pytest.mark.parametrize("name", _options.NOT_OPTIONS)
+def test_variables_of_the_build_and_the_tools_are_no_options(name, tmp_path):
+    environment = {"JITPATCH": "1", name: str(tmp_path / "unused")}
+    assert run(SHOW.format("threshold"), **environment) == ("True 211", "")
+
+
 def test_an_unknown_option_is_named_with_those_there_are():
     out, err = run(SHOW.format("threshold"), "-X", "jitpatch", "-X", "jitpatch-treshold=5")
     assert out == "True 211"
