@@ -132,7 +132,9 @@ compat_push_exact(PyThreadState *tstate, PyObject *func, PyObject *const *args, 
     const PyFunctionObject *f = (PyFunctionObject *)func;
     PyCodeObject *code = (PyCodeObject *)f->func_code;
     CompatFrame *frame = (CompatFrame *)tstate->datastack_top;
-    PyObject **slots = frame->localsplus, **top = (PyObject **)frame + code->co_framesize;
+    // By its offset: the struct declares one local, and a compiler may hold a loop to that.
+    PyObject **slots = (PyObject **)((char *)frame + offsetof(CompatFrame, localsplus));
+    PyObject **top = (PyObject **)frame + code->co_framesize;
     if (top >= tstate->datastack_limit) {
         return NULL;
     }
