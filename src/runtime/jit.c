@@ -399,8 +399,8 @@ compile_trace(Recorder *r, const Executor *target, uint16_t loop_snap)
             PyErr_Clear();
             reason = ABORT_MEMORY;
         }
-        else if ((reason = restore_check(ex)) == ABORT_NONE) {
-            policy_price(ex, assignment, final, r->interp, r->parent, r->parent_exit);
+        else if ((reason = restore_check(ex)) == ABORT_NONE
+                 && (reason = policy_price(ex, assignment, final, r->interp, r->parent, r->parent_exit)) == ABORT_NONE) {
             ex->origin = jit.keep_origins ? calloc(1, sizeof(Origin)) : NULL;
             if (ex->origin != NULL) {
                 ex->origin->optimise_ns = optimised - start;

@@ -90,7 +90,9 @@ enum {
     C_CALL = 60,                // for the call of a C function, without that function
     NESTED = 200,               // by which a Python function costs a trace more than the interpreter, which needs no
                                 // evaluator of its own for it
+    RESUME = 450,               // that the interpreter needs to resume a generator for C code, and not for a FOR_ITER
     LAST_RETURN = 30,           // from the frame that the trace was entered with: the interpreter ends that frame, too
+    DOUBTFUL = 50,              // an iteration that seems to waste no more than this may be one that spares some
     PER_NS = 5,                 // instructions in a nanosecond
 };
 
@@ -147,6 +149,12 @@ uint32_t
 policy_uninlined_call(PyObject *callable)
 {
     return PyFunction_Check(callable) || Py_TYPE(callable) == &PyMethod_Type ? NESTED : 0;
+}
+
+uint32_t
+policy_uninlined_next(const PyTypeObject *type)
+{
+    return type == &PyGen_Type ? RESUME : 0;
 }
 
 // A uop and the moves for it are placed one by one, all with its ref.
@@ -222,7 +230,7 @@ price_exits(Executor *ex, const Assignment *a, const Trace *t, int32_t interp, i
     return cost - before_loop;
 }
 
-void
+AbortReason
 policy_price(Executor *ex, const Assignment *a, const Trace *t, uint32_t interp, const Executor *parent,
              uint32_t parent_exit)
 {
@@ -235,18 +243,21 @@ policy_price(Executor *ex, const Assignment *a, const Trace *t, uint32_t interp,
     else if (ex->jumps_to == ex->root && !ex->root->loops) {
         price_turn(ex->root, interpreted_before(parent, parent_exit) + (int32_t)interp, ex->return_gain);
     }
+    // One entry can go round for as long as the program runs, and is judged when it is left.
+    bool loses = nominate_is_on() && !ex->is_side && t->loop != NO_REF && ex->turn_gain < -DOUBTFUL;
+    return loses ? ABORT_DOES_NOT_PAY : ABORT_NONE;
 }
 
 // --- whether entering pays ----------------------------------------------------------------------
 
 enum {
-    JUDGED = 64,                // entries that are summed up
+    JUDGED = 64,                // entries that are summed up ...
+    CLEAR_LOSS = 300000,        // ... or fewer, when they have wasted more instructions than the ways in and out of 64 take
     MARGIN = 200,               // instructions that one of them must spare: what is not counted (caches, say) costs, too
     MARGIN_CALLED = 50,         // the same where functions have doors: what there is to an entry is nearly all counted
     AGAIN = 4,                  // times as many entries pass before the next
     MOST_TURNS = 2000,          // iterations that one entry counts for, at most
     FEW_TIMES = 4,
-    RESUME = 450,               // instructions that the interpreter needs to resume a generator for C code
     OVERHEAD_NS = 40,           // between two looks at the clock with nothing in between
 };
 
@@ -345,11 +356,10 @@ may_have_door(const Executor *ex)
 }
 
 static void
-decide(Executor *ex)
+decide(Executor *ex, int64_t gain)
 {
-    int64_t gain = ex->score + turns_gain(ex);
-    bool pays = gain >= JUDGED * (may_have_door(ex) ? MARGIN_CALLED : MARGIN);
-    ex->mean_gain = (int32_t)(gain / JUDGED);
+    bool pays = gain >= (int64_t)ex->judged * (may_have_door(ex) ? MARGIN_CALLED : MARGIN);
+    ex->mean_gain = (int32_t)(gain / ex->judged);
     policy_book(ex);
     ex->pays = pays;
     ex->judged = 0;
@@ -393,8 +403,9 @@ policy_judge(Executor *ex, const Verdict *verdict, EntryWay way)
         ex->turns[k]++;
     }
     ex->score += verdict->gain - price_of_entry(ex, verdict, way);
-    if (++ex->judged >= JUDGED) {
-        decide(ex);
+    int64_t gain = ex->score + turns_gain(ex);
+    if (++ex->judged >= JUDGED || gain < -CLEAR_LOSS) {
+        decide(ex, gain);
     }
 }
 

@@ -21,8 +21,11 @@ void policy_in_code(void);
 uint32_t policy_interpreter_cost(Bytecode op, int frames_before, int frames_after);
 // What less is spared if the trace calls `callable` as a whole.
 uint32_t policy_uninlined_call(PyObject *callable);
+// The same if it calls tp_iternext of an iterator of `type`.
+uint32_t policy_uninlined_next(const PyTypeObject *type);
 // A trace has its stencils: what it spares is known for each exit. interp: of the recorded path.
-void policy_price(Executor *ex, const Assignment *a, const Trace *t, uint32_t interp, const Executor *parent,
+// ABORT_DOES_NOT_PAY: a loop of which each iteration would be slower than interpreted.
+AbortReason policy_price(Executor *ex, const Assignment *a, const Trace *t, uint32_t interp, const Executor *parent,
                   uint32_t parent_exit);
 
 // --- whether entering pays ----------------------------------------------------------------------

@@ -1,4 +1,5 @@
 // record_loop.c - record functions: iteration.
+#include "policy.h"
 #include "record.h"
 #include "snapshot.h"
 
@@ -353,6 +354,7 @@ next_of_any(Recorder *r, Ref iter, PyObject *object)
         sync_frames(r);
         after_unknown(r);
     }
+    r->interp -= policy_uninlined_next(type);
     r->after_ref = build_raw(&r->b, UOP_ITER_NEXT, iter, 0, 0, fn((void *)type->tp_iternext), 0);
     r->after = after_next;
     r->expect = -1;
