@@ -54,6 +54,7 @@ typedef struct Activation {
     PyObject *returned;                 // set by TRACE_RETURN: what the function returns
     struct Verdict *verdict;            // of this entry, if it is judged (policy.h), or NULL
     uint64_t stays;                     // the frame is somebody's to go on in: no trace may end it (GUARD_RETURNS)
+    int64_t spared;                     // instructions, in the turns of loops that count them (LOOP_TURN)
     uintptr_t floor;                    // no native call from an activation below this address
     PyObject *args[ACT_ARGS];           // outgoing arguments; [0] is the hidden slot
     uint64_t spills[ACT_SPILLS];

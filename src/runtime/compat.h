@@ -124,9 +124,10 @@ Frame *compat_push_bound(PyThreadState *tstate, PyObject *func, PyObject *const 
                          bool given);
 // The call as the evaluator makes it, with the arguments that are given.
 PyObject *compat_call_giving(PyThreadState *tstate, PyObject *func, PyObject *const *args, size_t n, PyObject *names);
-// The same in line, for the usual call: n = co_argcount, of code that compat_binds_exactly(). NULL: no room.
+// The same in line, for the usual call of code that compat_binds_exactly(): n = co_argcount, or less, and the function
+// has enough `defaults`. NULL: no room.
 static inline Frame *compat_push_exact(PyThreadState *tstate, PyObject *func, PyObject *const *args, Py_ssize_t n,
-                                       bool given);
+                                       bool given, bool defaults);
 // Ends such a frame, its locals owning what they hold.
 static inline void compat_end_called(PyThreadState *tstate, Frame *frame, bool given);
 static inline void compat_own_called(Frame *frame, bool given);

@@ -127,7 +127,8 @@ compat_take_argument(PyObject *const *args, Py_ssize_t i, bool given)
 }
 
 static inline __attribute__((always_inline)) Frame *
-compat_push_exact(PyThreadState *tstate, PyObject *func, PyObject *const *args, Py_ssize_t n, bool given)
+compat_push_exact(PyThreadState *tstate, PyObject *func, PyObject *const *args, Py_ssize_t n, bool given,
+                  bool defaults)
 {
     const PyFunctionObject *f = (PyFunctionObject *)func;
     PyCodeObject *code = (PyCodeObject *)f->func_code;
@@ -157,6 +158,9 @@ compat_push_exact(PyThreadState *tstate, PyObject *func, PyObject *const *args, 
     }
     for (; i < n; i++) {
         slots[i] = Py_NewRef(args[i]);
+    }
+    for (Py_ssize_t first = code->co_argcount; defaults && i < first; i++) {
+        slots[i] = Py_NewRef(PyTuple_GET_ITEM(f->func_defaults, PyTuple_GET_SIZE(f->func_defaults) + i - first));
     }
     for (; i < end; i++) {
         *(PyObject *volatile *)&slots[i] = NULL;    // (as no call of memset)

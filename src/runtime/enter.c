@@ -88,6 +88,7 @@ begin_verdict(Activation *act, Executor *ex, Frame *frame, Verdict *verdict)
     if (policy_judges(ex)) {
         act->verdict = verdict;
         Py_INCREF(ex);
+        act->spared = 0;
         policy_entering(verdict, ex, frame);
     }
 }
@@ -96,6 +97,7 @@ static void
 end_verdict(const Activation *act, Executor *ex, EntryWay way)
 {
     if (act->verdict != NULL) {
+        act->verdict->spared = act->spared;
         policy_judge(ex, act->verdict, way);
         Py_DECREF(ex);
     }

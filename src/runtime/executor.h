@@ -14,6 +14,7 @@ typedef struct {
     uint32_t first_loc, n_locs;         // into Executor.locs
     uint32_t count;                     // times left here
     uint32_t retry;                     // count at which growing a side trace is tried next
+    uint32_t since;                     // when the exits began that are counted for that (policy.c), or 0
     uint8_t *stub;                      // the exit stub
     Executor *side;                     // the side trace grown here, or NULL (strong)
     struct Restore *restore;            // its program (restore.h), once it was taken
@@ -128,6 +129,7 @@ struct Executor {
     uint64_t booked;                    // `entered` when the statistics were told (policy_book)
     int32_t return_gain;                // instructions spared where its function returns
     int32_t turn_gain, turn_cost;       // of one more iteration: instructions spared, and taken (policy.c)
+    bool counts_turns;                  // root: ways round it count, with LOOP_TURN
     uint16_t n_ways;                    // root that does not loop: side traces that go round, of which these are the mean
     uint32_t n_sides;                   // root: side traces grown in its tree so far
     uint8_t switched;                   // goes up with runs in which the C stack was switched, else down (root)

@@ -199,7 +199,7 @@ leave_on(Activation *act, Executor *ex, uint32_t n, Frame **frames, PyObject **e
     if (exit->count >= exit->retry && grows_no_side(ex, exit)) {
         exit->retry = UINT32_MAX;       // never asked again
     }
-    else if (exit->count >= exit->retry && !raised && may_grow(ex, exit)) {
+    else if (exit->count >= exit->retry && !raised && may_grow(ex, exit) && policy_is_hot(exit)) {
         record_from(act, ex, n, frames[0], frames[snap->n_frames - 1]);
     }
     if (snap->n_frames > 1) {

@@ -168,7 +168,7 @@ copy_trace(Executor *ex, const Trace *t, const Assignment *a, Recorder *r)
     for (uint32_t i = 0; i < a->n_exits; i++) {
         ex->exits[i] = (Exit){.snap = a->exits[i].snap, .ref = a->exits[i].ref,
                               .first_loc = a->exits[i].first_loc, .n_locs = a->exits[i].n_locs,
-                              .retry = (uint32_t)jit.params.side_threshold};
+                              .retry = policy_first_look()};
     }
     for (uint32_t i = 0; i < a->n_exits; i++) {
         const Snapshot *snap = &ex->snaps[ex->exits[i].snap];

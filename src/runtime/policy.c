@@ -91,7 +91,10 @@ enum {
     NESTED = 200,               // by which a Python function costs a trace more than the interpreter, which needs no
                                 // evaluator of its own for it
     RESUME = 450,               // that the interpreter needs to resume a generator for C code, and not for a FOR_ITER
+    INNER_LOOP = 170,           // by which ENTER and LEAVE are dearer than RUN_LOOP
+    INNER_FUNCTION = 60,        // by which ENTER_CALLED is dearer than CALL_NATIVE
     LAST_RETURN = 30,           // from the frame that the trace was entered with: the interpreter ends that frame, too
+    COLD = 150,                 // per cent of what is counted
     DOUBTFUL = 50,              // an iteration that seems to waste no more than this may be one that spares some
     PER_NS = 5,                 // instructions in a nanosecond
 };
@@ -152,6 +155,12 @@ policy_uninlined_call(PyObject *callable)
 }
 
 uint32_t
+policy_inner_entry(bool function)
+{
+    return function ? INNER_FUNCTION : INNER_LOOP;
+}
+
+uint32_t
 policy_uninlined_next(const PyTypeObject *type)
 {
     return type == &PyGen_Type ? RESUME : 0;
@@ -169,6 +178,20 @@ cost_of(const Placed *p, const Trace *t, Ref *counted)
     int32_t cost = uop_costs[op];
     bool shared = (uop_table[op].flags & CALLS) && op != UOP_FRAME_PUSH && op != UOP_FRAME_POP;
     return shared && cost > MOST_CALLED ? MOST_CALLED : cost;
+}
+
+// Code that an entry executes once is in no cache, and its branches are not foreseen, where the interpreter's are; what
+// a loop executes again is as fast as counted.
+static int32_t
+cold(int32_t cost)
+{
+    return (int32_t)((int64_t)cost * COLD / 100);
+}
+
+static int32_t
+warm(int32_t cost)
+{
+    return (int32_t)((int64_t)cost * 100 / COLD);
 }
 
 static int32_t
@@ -223,15 +246,29 @@ price_exits(Executor *ex, const Assignment *a, const Trace *t, int32_t interp, i
         if (a->code[i].exit != NO_EXIT) {
             Exit *exit = &ex->exits[a->code[i].exit];
             const Snapshot *snap = &ex->snaps[exit->snap];
-            exit->gain = spared + (int32_t)snap->interp - cost - leaving_cost(snap);
+            exit->gain = spared + (int32_t)snap->interp - cold(cost) - leaving_cost(snap);
         }
     }
-    ex->return_gain = spared + interp - cost;
+    ex->return_gain = spared + interp - cold(cost);
     return cost - before_loop;
 }
 
+// The iterations that a trace which goes round counts itself. In front of the loop it counts none: the price of
+// each exit has that one.
+static void
+tell_turns(Executor *ex, Assignment *a, const Trace *t, int32_t gain)
+{
+    for (uint32_t i = 0; i < a->n_code; i++) {
+        if (a->code[i].ref != NO_REF && t->ins[a->code[i].ref].op == UOP_LOOP_TURN) {
+            bool counts = t->loop == NO_REF || i >= a->loop_at;
+            a->code[i].operand[0] = (uint64_t)(int64_t)(counts ? gain : 0);
+            ex->root->counts_turns |= !ex->is_side || !ex->root->loops;
+        }
+    }
+}
+
 AbortReason
-policy_price(Executor *ex, const Assignment *a, const Trace *t, uint32_t interp, const Executor *parent,
+policy_price(Executor *ex, Assignment *a, const Trace *t, uint32_t interp, const Executor *parent,
              uint32_t parent_exit)
 {
     int32_t spared = spared_before(parent, parent_exit);
@@ -239,13 +276,52 @@ policy_price(Executor *ex, const Assignment *a, const Trace *t, uint32_t interp,
     if (t->loop != NO_REF) {
         ex->turn_cost = cost;
         ex->turn_gain = (int32_t)interp - cost;
+        tell_turns(ex, a, t, ex->turn_gain);
+    }
+    else if (parent != NULL) {
+        int32_t all = interpreted_before(parent, parent_exit) + (int32_t)interp;
+        tell_turns(ex, a, t, all - warm(all - ex->return_gain));
     }
     else if (ex->jumps_to == ex->root && !ex->root->loops) {
-        price_turn(ex->root, interpreted_before(parent, parent_exit) + (int32_t)interp, ex->return_gain);
+        int32_t all = interpreted_before(parent, parent_exit) + (int32_t)interp;
+        price_turn(ex->root, all, all - warm(all - ex->return_gain));
     }
     // One entry can go round for as long as the program runs, and is judged when it is left.
     bool loses = nominate_is_on() && !ex->is_side && t->loop != NO_REF && ex->turn_gain < -DOUBTFUL;
     return loses ? ABORT_DOES_NOT_PAY : ABORT_NONE;
+}
+
+// --- whether an exit is hot ---------------------------------------------------------------------
+
+// A side trace takes 100 to 300 us to make and spares about a quarter of one each time. An exit that is taken now and
+// then reaches any count in the end, and code that is seldom executed is slow: it is in no cache.
+enum { WINDOW_MS = 150 };        // of CPU time, in which side_threshold times are often
+
+static uint32_t
+at_once(void)
+{
+    return (uint32_t)jit.params.side_threshold / 3;
+}
+
+uint32_t
+policy_first_look(void)
+{
+    return nominate_is_on() && at_once() > 0 ? at_once() : (uint32_t)jit.params.side_threshold;
+}
+
+bool
+policy_is_hot(Exit *exit)
+{
+    if (!nominate_is_on()) {
+        return true;
+    }
+    uint32_t now = (uint32_t)(clock_ns(CLOCK_PROCESS_CPUTIME_ID) / 1000000) + 1;
+    if (exit->since != 0 && now - exit->since <= WINDOW_MS) {
+        return true;
+    }
+    exit->since = now;
+    exit->retry = exit->count + (uint32_t)jit.params.side_threshold - at_once();
+    return false;
 }
 
 // --- whether entering pays ----------------------------------------------------------------------
@@ -392,7 +468,11 @@ policy_judge(Executor *ex, const Verdict *verdict, EntryWay way)
     if (!verdict->told || verdict->growing) {
         return;
     }
-    if (verdict->counted) {
+    ex->score += verdict->spared;
+    if (ex->counts_turns || verdict->spared != 0) {
+        // (also where the path went on in a loop that counts)
+    }
+    else if (verdict->counted) {
         ex->counted_turns += verdict->turns;
     }
     else {

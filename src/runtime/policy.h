@@ -19,13 +19,20 @@ void policy_in_code(void);
 // Instructions of the interpreter's for one bytecode, as it is specialised most of the time; what C functions do
 // in both worlds left out. frames: of the path that is recorded, before and after it.
 uint32_t policy_interpreter_cost(Bytecode op, int frames_before, int frames_after);
+// The count at which an exit is looked at first, and then: is it taken often enough, in time, for a side trace? If not,
+// its `retry` says when to ask again.
+uint32_t policy_first_look(void);
+bool policy_is_hot(Exit *exit);
 // What less is spared if the trace calls `callable` as a whole.
 uint32_t policy_uninlined_call(PyObject *callable);
-// The same if it calls tp_iternext of an iterator of `type`.
+// What more is spared if compiled code, of a function or else of a loop, is run by this trace: the interpreter's way into
+// it takes longer.
+uint32_t policy_inner_entry(bool function);
+// What less is spared if it calls tp_iternext of an iterator of `type`.
 uint32_t policy_uninlined_next(const PyTypeObject *type);
 // A trace has its stencils: what it spares is known for each exit. interp: of the recorded path.
 // ABORT_DOES_NOT_PAY: a loop of which each iteration would be slower than interpreted.
-AbortReason policy_price(Executor *ex, const Assignment *a, const Trace *t, uint32_t interp, const Executor *parent,
+AbortReason policy_price(Executor *ex, Assignment *a, const Trace *t, uint32_t interp, const Executor *parent,
                   uint32_t parent_exit);
 
 // --- whether entering pays ----------------------------------------------------------------------
@@ -37,6 +44,7 @@ typedef struct Verdict {
     int32_t gain;               // instructions spared in one iteration, as the exit or the return says
     int64_t turns;              // further iterations
     bool counted;               // turns: the iterator has told; else it is a guess from the time
+    int64_t spared;             // in the iterations that the trace counts itself
     bool told;                  // it has said so
     bool left;                  // by an exit
     bool growing;               // it was left where a side trace is going to grow

@@ -5,6 +5,7 @@
 // is first looked at and its type guarded where it matters, so that other types are a side trace's
 // business. It ends with TRACE_RETURN, or in the trace of a loop that the function comes to.
 #include "anchors.h"
+#include "policy.h"
 #include "record_call.h"
 #include "snapshot.h"
 
@@ -179,6 +180,7 @@ call_native(Recorder *r, int oparg, Call *c, PyFunctionObject *func)
     }
     settle(r);
     b->snap = snapshot_take(r);
+    r->interp += policy_inner_entry(true);
     Ref result = build_raw(b, UOP_CALL_NATIVE, konst_obj(b, (PyObject *)func), 0, 0,
                            fn(entry), (uint64_t)code->co_argcount);
     after_unknown(r);

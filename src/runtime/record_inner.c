@@ -4,6 +4,7 @@
 // interpreter comes to the loop's head at its second turn only, and never if the loop was found not to pay
 // on its own; so the recorder follows how deep the stack is, and when the path leaves the loop it knows
 // all there is to know, whoever ran it.
+#include "policy.h"
 #include "record.h"
 #include "snapshot.h"
 
@@ -86,6 +87,7 @@ try_run_loop(Recorder *r, int offset)
     }
     sync_frames(r);
     hand_over_frame(r);
+    r->interp += policy_inner_entry(false);
     build_raw(&r->b, UOP_RUN_LOOP, f->memory, 0, 0, fn(ex), (uint64_t)f->depth);
     r->wait = (Wait){.on = true, .from = offset, .to = end, .at = offset, .depth = f->depth};
     return true;

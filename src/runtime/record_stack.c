@@ -1,4 +1,5 @@
 // record_stack.c - record functions: locals, constants, stack shuffling, jumps, truth.
+#include "nominate.h"
 #include "record.h"
 #include "snapshot.h"
 
@@ -95,6 +96,18 @@ RECORD(JUMP_BACKWARD_NO_INTERRUPT) { r->expect = in->target; }
 // Turns of loops without a trace that are followed on one way through a tree, if such loops have been seen to end soon.
 enum { MAX_UNROLLED = 4 };
 
+// How often a loop goes round is told by time where it calls no C code, and next to nothing is counted in it.
+static bool
+must_count_turns(const Recorder *r)
+{
+    const Executor *root = r->parent != NULL ? r->parent->root : NULL;
+    bool calls = root != NULL && (root->counts_turns || !root->loops);
+    for (Ref ref = 1; !calls && ref < r->t->n_ins; ref++) {
+        calls = (uop_table[r->t->ins[ref].op].flags & CALLS) != 0;
+    }
+    return calls && nominate_is_on();
+}
+
 RECORD(JUMP_BACKWARD)
 {
     RFrame *f = top_frame(r);
@@ -124,6 +137,9 @@ RECORD(JUMP_BACKWARD)
     if (around && in->target < r->anchor && turns_elsewhere(r)) {
         give_up(r, ABORT_LEFT_LOOP);
         return;
+    }
+    if (around && in->target == r->anchor && must_count_turns(r)) {
+        build_raw(&r->b, UOP_LOOP_TURN, 0, 0, 0, 0, 0);
     }
     build_raw(&r->b, UOP_CHECK_BREAKER, build0(&r->b, UOP_TSTATE), 0, 0, 0, 0);
     r->expect = in->target;

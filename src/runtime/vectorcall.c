@@ -380,7 +380,23 @@ call_slowly(PyThreadState *tstate, PyObject *callable, PyObject *const *args, si
 static inline __attribute__((always_inline)) PyObject *
 call_exactly(PyThreadState *tstate, PyObject *callable, PyObject *const *args, Py_ssize_t n, bool given, Executor *ex)
 {
-    Frame *frame = compat_push_exact(tstate, callable, args, n, given);
+    Frame *frame = compat_push_exact(tstate, callable, args, n, given, false);
+    return frame == NULL ? call_slowly(tstate, callable, args, (size_t)n, NULL)
+                         : run(tstate, callable, frame, given, ex);
+}
+
+static inline bool
+has_defaults(const PyFunctionObject *func, Py_ssize_t missing)
+{
+    return func->func_defaults != NULL && PyTuple_GET_SIZE(func->func_defaults) >= missing;
+}
+
+// A call that is usual but for arguments at the end, for which there are defaults.
+static __attribute__((noinline)) PyObject *
+call_with_defaults(PyThreadState *tstate, PyObject *callable, PyObject *const *args, Py_ssize_t n, Executor *ex)
+{
+    bool given = compat_gives_arguments(tstate, callable, args, n);
+    Frame *frame = compat_push_exact(tstate, callable, args, n, given, true);
     return frame == NULL ? call_slowly(tstate, callable, args, (size_t)n, NULL)
                          : run(tstate, callable, frame, given, ex);
 }
@@ -392,6 +408,10 @@ vectorcall_enter(PyObject *callable, PyObject *const *args, size_t nargsf, PyObj
     const CodeInfo *info = compat_extra_made((PyCodeObject *)PyFunction_GET_CODE(callable), jit.code_extra);
     Py_ssize_t n = PyVectorcall_NARGS(nargsf);
     if (n != info->exact_arguments || names != NULL || !may_run(tstate, info)) {
+        if (n < info->exact_arguments && names == NULL && may_run(tstate, info)
+            && has_defaults((PyFunctionObject *)callable, info->exact_arguments - n)) {
+            return call_with_defaults(tstate, callable, args, n, info->door.trace);
+        }
         return call_slowly(tstate, callable, args, nargsf, names);
     }
     // (Two copies of what follows: it is asked once.)

@@ -141,6 +141,12 @@ UOP(CHECK_BREAKER, (I64 tstate), VOID, EXITS | EFFECT, ())
     EXIT_IF(*(volatile uint8_t *)&((PyThreadState *)(uintptr_t)tstate)->eval_breaker);
 }
 
+// A turn of a loop that calls C has ended, and has spared so many instructions. Only for entries that are judged.
+UOP(LOOP_TURN, (), VOID, EFFECT, (IMM32 gain))
+{
+    act->spared += (I64)gain;
+}
+
 // Before a native call, which does what RESUME does: exits if the eval breaker is set, or if the
 // call is to be left to the interpreter because one of the two stacks comes to its end.
 UOP(GUARD_ROOM, (), VOID, EXITS | EFFECT, ())

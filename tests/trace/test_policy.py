@@ -73,9 +73,9 @@ assert not rests(long)
 
 
 def test_time_spent_in_a_called_function_is_not_taken_for_iterations():
-    # Two iterations, each of them long: the iterator says that there were two.
+    # Six iterations, each of them long.
     judged("""
-few = ["x" * 20000, "y" * 20000]
+few = ["x" * 20000] * 6
 def slow(values):
     for value in values:
         value.count("ab")
@@ -90,4 +90,62 @@ def identity(value):
     return value
 values = [1] * 100
 call(lambda: list(map(identity, values)), until=lambda: rests(identity))
+    """)
+
+
+def test_iterations_over_an_iterator_that_cannot_tell_are_counted():
+    # Few of them, and most of the time is spent where the values come from.
+    judged("""
+class Slow:
+    def __iter__(self):
+        return self
+    def __init__(self):
+        self.left = 3
+    def __next__(self):
+        if self.left == 0:
+            raise StopIteration
+        self.left -= 1
+        return ("x" * 5000).count("ab")
+def few(values):
+    for value in values:
+        repr(value)
+def run():
+    few(Slow())
+call(run, until=lambda: rests(few))
+    """)
+
+
+def test_a_loop_over_a_generator_that_is_run_by_c_is_not_installed():
+    # The interpreter goes on in the generator without C code; this one has no trace, for it delegates.
+    judged("""
+def inner():
+    yield from (1, 2, 3)
+def outer():
+    for _ in range(40):
+        yield from inner()
+def drain(values):
+    for value in values:
+        pass
+def run():
+    drain(outer())
+call(run, until=lambda: rests(drain))
+    """)
+
+
+def test_a_long_loop_that_is_left_at_many_places_is_entered_on_and_on():
+    # Side traces take it round: what they spare is counted, too.
+    judged("""
+many = [str(i) for i in range(300)]
+def long(values):
+    odd = 0
+    for value in values:
+        if value.endswith("1"):
+            odd += len(value)
+        elif value.endswith("2"):
+            odd -= len(value)
+        elif value.endswith("3"):
+            odd ^= len(value)
+    return odd
+call(long, many, until=lambda: entered() > 3000)
+assert not rests(long)
     """)
