@@ -24,7 +24,7 @@ DEBUG = os.environ.get("JITPATCH_DEBUG_BUILD") == "1"
 FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Wno-unused-parameter", "-fno-strict-aliasing", "-fvisibility=hidden", "-fno-plt",
          "-fno-tree-slp-vectorize"]       # two counters next to one another: four instructions instead of two
 FLAGS += ["-O1", "-g", "-UNDEBUG", "-DJITPATCH_DEBUG"] if DEBUG else ["-O2"]
-if mutation := os.environ.get("JITPATCH_MUTATION"):         # see src/runtime/mutation.h
+if mutation := os.environ.get("JITPATCH_MUTATION"):         # see src/runtime/base/mutation.h
     FLAGS.append(f"-DJITPATCH_MUTATION=MUTATION_{mutation}")
 
 
@@ -102,9 +102,9 @@ def extension() -> Extension:
     depends = ("src/**/*.h", "src/**/*.def", "generated/*.h", f"generated/{target}/*.h")
     return Extension(
         "jitpatch._jitpatch",
-        sources=sorted(path.as_posix() for path in Path("src/runtime").glob("*.c")),
+        sources=sorted(path.as_posix() for path in Path("src/runtime").rglob("*.c")),
         depends=sorted(path.as_posix() for pattern in depends for path in Path().glob(pattern)),
-        include_dirs=[*([CROSS_INCLUDE] if CROSS_TARGET else []), str(include), str(include / "internal")],
+        include_dirs=["src/runtime", *([CROSS_INCLUDE] if CROSS_TARGET else []), str(include), str(include / "internal")],
         extra_compile_args=FLAGS,
     )
 

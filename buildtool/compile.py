@@ -26,7 +26,7 @@ from buildtool.variants import Variant, variants_of
 
 # What a stencil depends on besides its uop.
 MADE_WITH = (
-    "src/stencils/*.h", "src/runtime/activation.h", "src/runtime/helpers.h", "buildtool/pyconfig/*.h",
+    "src/stencils/*.h", "src/runtime/base/activation.h", "src/runtime/base/helpers.h", "buildtool/pyconfig/*.h",
     "buildtool/compile.py", "buildtool/defs.py", "buildtool/dialects.py", "buildtool/ir.py",
     "buildtool/layout.py", "buildtool/machine_*.py", "buildtool/objects*.py", "buildtool/source.py",
     "buildtool/stencil.py", "buildtool/target*.py", "buildtool/toolchain.py", "buildtool/variants.py",

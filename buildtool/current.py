@@ -15,10 +15,10 @@ INPUTS = (
     "buildtool/*.py",
     "buildtool/pyconfig/*.h",
     "src/stencils/*.[ch]",
-    "src/runtime/activation.h",
-    "src/runtime/helpers.h",
-    "src/runtime/stencil_table.h",
-    "src/runtime/uop.h",
+    "src/runtime/base/activation.h",
+    "src/runtime/base/helpers.h",
+    "src/runtime/back/stencil_table.h",
+    "src/runtime/ir/uop.h",
 )
 
 

@@ -1,4 +1,4 @@
-"""Uops and stencils -> C text: the files in generated/. Their shapes are in src/runtime/uop.h and
+"""Uops and stencils -> C text: the files in generated/. Their shapes are in src/runtime/ir/uop.h and
 stencil_table.h. Pure functions; equal parts of stencils are stored once."""
 
 import hashlib

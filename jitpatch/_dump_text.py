@@ -104,7 +104,7 @@ def list_lines(tables: Tables, paint: Paint = PLAIN) -> Iterator[str]:
 
 
 def c_lines(tables: Tables, uop: Uop, wanted: str | None) -> Iterator[str]:
-    """Variants as C: bytes and holes in the shapes of src/runtime/stencil_table.h."""
+    """Variants as C: bytes and holes in the shapes of src/runtime/back/stencil_table.h."""
     yield f"// {uop.name} {uop.signature()} for {tables.target}, {uop.source or 'not declared'}"
     yield f"// made from sha256 {tables.digest}"
     for name, number in choose(tables, uop, wanted):

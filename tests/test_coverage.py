@@ -1,7 +1,7 @@
 """Every uop, kind of exit and abort reason was exercised by the tests that ran before this one.
 
 Run the suites with JITPATCH_COVERAGE naming a file (an absolute path), then this file with
-JITPATCH_COVERAGE_CHECK naming it: .ci/run does. Every process adds what it meets (src/runtime/coverage.c). What stays out is
+JITPATCH_COVERAGE_CHECK naming it: .ci/run does. Every process adds what it meets (src/runtime/face/coverage.c). What stays out is
 listed in EXCEPTIONS with its reason; a new uop is not exercised by accident, but by a test.
 """
 

@@ -1,6 +1,6 @@
 """Counts what bytecodes and uops cost, in instructions: python tools/costs.py [bytecodes] [uops] [check]
 
-Writes src/runtime/costs_bytecodes.def and src/runtime/costs_uops.def, the two tables from which the gain of a trace is
+Writes src/runtime/policy/costs_bytecodes.def and src/runtime/policy/costs_uops.def, the two tables from which the gain of a trace is
 known before it has run. x86-64 Linux; needs valgrind, and for uops jitpatch installed in this interpreter, and
 capstone. Hash seed, environment and order are fixed, so that the same interpreter gives the same numbers.
 
@@ -39,8 +39,8 @@ import costs_snippets
 from costs_snippets import COPIES, MARK, RUNS, TURNS, Snippet
 
 STENCILS = ROOT / "generated/x86_64-unknown-linux-gnu/stencils.json"
-BYTECODES = ROOT / "src/runtime/costs_bytecodes.def"
-UOPS = ROOT / "src/runtime/costs_uops.def"
+BYTECODES = ROOT / "src/runtime/policy/costs_bytecodes.def"
+UOPS = ROOT / "src/runtime/policy/costs_uops.def"
 WIDTH = 48      # of the names' column
 
 # Not measured: as much as another one, or some instructions more than it.

@@ -1,6 +1,6 @@
 """Do tests fail when the JIT is wrong? python3 tools/mutate.py [--here] [MUTATION ...]
 
-Builds each fault of src/runtime/mutation.h into an extension of its own, and runs the tests that are named for it
+Builds each fault of src/runtime/base/mutation.h into an extension of its own, and runs the tests that are named for it
 below: one of them must fail. Without the fault all of them must pass, which is tried first. --here: with the
 interpreter that runs this and the packages it has, instead of the environment of tools/test.py.
 
@@ -107,7 +107,7 @@ def test(pytest: str, package: Path, tests: list[str]) -> tuple[bool, str]:
 
 
 def declared() -> set[str]:
-    text = (environment.ROOT / "src/runtime/mutation.h").read_text()
+    text = (environment.ROOT / "src/runtime/base/mutation.h").read_text()
     return set(re.findall(r"^    MUTATION_(\w+),", text, re.M)) - {"none"}
 
 

@@ -1,12 +1,12 @@
 // jit.c - from a finished recording to an installed executor: the main line of the run time.
-#include "record.h"
-#include "codemem.h"
-#include "coverage.h"
-#include "emit.h"
-#include "policy.h"
-#include "restore.h"
-#include "activation.h"
-#include "stencil_table.h"
+#include "front/record.h"
+#include "back/codemem.h"
+#include "face/coverage.h"
+#include "back/emit.h"
+#include "policy/policy.h"
+#include "run/restore.h"
+#include "base/activation.h"
+#include "back/stencil_table.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

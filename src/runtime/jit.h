@@ -3,22 +3,22 @@
 #ifndef JITPATCH_JIT_H
 #define JITPATCH_JIT_H
 
-#include "activation.h"
-#include "aborts.h"
-#include "activation.h"
-#include "compat.h"
-#include "executor.h"
+#include "base/activation.h"
+#include "base/aborts.h"
+#include "base/activation.h"
+#include "python/compat.h"
+#include "run/executor.h"
 
 // Tunables (params.def): PARAM(name, default, least, most, help).
 typedef struct {
 #define PARAM(name, value, least, most, help) long name;
-#include "params.def"
+#include "base/params.def"
 #undef PARAM
 } Params;
 
 typedef struct {
 #define STAT(name, text) uint64_t name;
-#include "stats.def"
+#include "base/stats.def"
 #undef STAT
     uint64_t aborts[ABORT_COUNT];
 } Stats;

@@ -3,7 +3,7 @@
 // `field` is the byte offset of the pointer to an array's items; `data` that of the bytes that
 // stand in the object itself.
 #include "stencil.h"
-#include "../runtime/helpers.h"
+#include "../runtime/base/helpers.h"
 
 // len of an array.array or bytearray.
 UOP(ARRAY_LEN, (OBJ array), I64, READS(LENGTH), ())

@@ -1,6 +1,6 @@
 // attr.c - attributes of instances, cells.
 #include "stencil.h"
-#include "../runtime/helpers.h"
+#include "../runtime/base/helpers.h"
 
 // A pointer-sized field of an object, borrowed; may be NULL.
 UOP(FIELD_LOAD, (OBJ o), OBJ, READS(FIELD), (IMM32 offset))

@@ -1,6 +1,6 @@
 // box.c - between Python objects and unboxed values; what kind of object something is.
 #include "stencil.h"
-#include "../runtime/helpers.h"
+#include "../runtime/base/helpers.h"
 
 // Exits unless the object's type is exactly `type`.
 UOP(GUARD_TYPE, (OBJ o), VOID, GUARD | EXITS, (IMM64 type))

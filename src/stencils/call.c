@@ -3,7 +3,7 @@
 // C_... : touches nothing that a trace remembers of memory. CALL_... : may change any memory; the
 // recorder puts SYNC before and GUARD_VALID after it where the function may run Python code.
 #include "stencil.h"
-#include "../runtime/helpers.h"
+#include "../runtime/base/helpers.h"
 
 typedef OBJ (*Fn1)(OBJ);
 typedef OBJ (*Fn2)(OBJ, OBJ);

@@ -1,6 +1,6 @@
 // float.c - arithmetic and comparison of unboxed floats.
 #include "stencil.h"
-#include "../runtime/helpers.h"
+#include "../runtime/base/helpers.h"
 
 // a + b
 UOP(FLOAT_ADD, (F64 a, F64 b), F64, PURE, ())

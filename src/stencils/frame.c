@@ -1,7 +1,7 @@
 // frame.c - interpreter frames: slots read and written, inlined frames made when somebody could
 // see them, and the checks that belong to a loop turn and to a call of unknown code.
 #include "stencil.h"
-#include "../runtime/helpers.h"
+#include "../runtime/base/helpers.h"
 
 // A slot of the root frame.
 UOP(SLOT_LOAD, (), OBJ, PURE, (IMM32 offset))

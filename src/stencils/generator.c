@@ -1,7 +1,7 @@
 // generator.c - generators made, and what becomes of the values that they yield, when C code consumes
 // them one by one (consumers.c) and the trace may do it in its place.
 #include "stencil.h"
-#include "../runtime/helpers.h"
+#include "../runtime/base/helpers.h"
 
 // What calling a generator function with the `count` arguments in act->args[1..] makes. Behind these:
 // the `cells` of its closure, or 0: the function has it.

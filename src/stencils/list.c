@@ -1,6 +1,6 @@
 // list.c - lists, tuples and the iterators over them, ranges.
 #include "stencil.h"
-#include "../runtime/helpers.h"
+#include "../runtime/base/helpers.h"
 
 // len of a list.
 UOP(LIST_LEN, (OBJ list), I64, READS(LENGTH), ())

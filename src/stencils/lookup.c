@@ -1,7 +1,7 @@
 // lookup.c - keys looked up in containers of builtin types, where no Python code runs. Where an
 // object's own == would have to be asked, they exit.
 #include "stencil.h"
-#include "../runtime/helpers.h"
+#include "../runtime/base/helpers.h"
 
 // key in container: 0 or 1. An exact list, tuple, set, frozenset or dict.
 UOP(CONTAINS, (OBJ container, OBJ key), I64, EFFECT | CALLS | EXITS, ())

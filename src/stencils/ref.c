@@ -3,7 +3,7 @@
 // The recorder counts references by its own books (record_state.c) and writes only those changes down
 // that somebody could see.
 #include "stencil.h"
-#include "../runtime/helpers.h"
+#include "../runtime/base/helpers.h"
 
 // One reference more.
 UOP(INCREF, (OBJ o), VOID, EFFECT, ())

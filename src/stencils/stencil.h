@@ -32,7 +32,7 @@
 #include <Python.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include "../runtime/activation.h"
+#include "../runtime/base/activation.h"
 
 typedef int64_t I64;
 typedef double F64;

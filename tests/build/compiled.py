@@ -27,7 +27,7 @@ VALUES = "OPERAND0 OPERAND1 INPUT0 INPUT1 INPUT2 INPUT3 CONTINUE EXIT ERROR HOT 
 # Those whose tables were made from the templates as they are now.
 BUILT = [target for target in TARGETS.values() if is_current(ROOT, target.name)]
 
-# A letter per argument of CPython's functions (i: integer or pointer, f: double); src/runtime/helpers.h says those of ours.
+# A letter per argument of CPython's functions (i: integer or pointer, f: double); src/runtime/base/helpers.h says those of ours.
 SIGNATURES = {"PyFloat_FromDouble": "f", "_Py_Dealloc": "i", "PyType_GenericAlloc": "ii", "PyLong_FromLongLong": "i"}
 
 STAND_INS = """
@@ -69,7 +69,7 @@ Function = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, *[ctypes.POINTER(ctyp
 
 def helper_signatures():
     """name -> a letter per argument, of the functions that helpers.h declares."""
-    text = (ROOT / "src/runtime/helpers.h").read_text()
+    text = (ROOT / "src/runtime/base/helpers.h").read_text()
     return {
         name: "".join("f" if argument.strip().startswith("double") else "i" for argument in arguments.split(","))
         for name, arguments in re.findall(r"\b(help_\w+)\(([^;]*)\);", text)
@@ -93,7 +93,7 @@ class Tables:
         longs = "#define long int\n" if "windows" in target.name else ""
         source.write_text(
             "#include <stddef.h>\n#include <stdint.h>\n#include <string.h>\n#include <math.h>\n"
-            f'#include "{runtime}/uop.h"\n#include "{runtime}/activation.h"\n#include "{runtime}/stencil_table.h"\n'
+            f'#include "{runtime}/ir/uop.h"\n#include "{runtime}/base/activation.h"\n#include "{runtime}/back/stencil_table.h"\n'
             f'#include "{generated}/uop_table.h"\n#include "{generated}/stencil_tables.h"\n'
             f'{longs}#include "{generated}/uop_functions.h"\n#undef long\n'
             "UopFunction function_of(int k) { return uop_functions[k].function; }\n"

@@ -1,4 +1,4 @@
-"""How a value is encoded into a hole: a second, plain statement of what src/runtime/patch_*.c does.
+"""How a value is encoded into a hole: a second, plain statement of what src/runtime/back/patch_*.c does.
 
 Written from the manuals, apart from the C: an instruction is a number, a field a list of its bits.
 patch() works on any machine's holes, whatever machine it runs on.

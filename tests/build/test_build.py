@@ -19,7 +19,7 @@ from buildtool.targets import I686_WINDOWS, TARGETS  # noqa: E402
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = """// x.c - a few of each kind.
 #include "stencil.h"
-#include "../runtime/helpers.h"
+#include "../runtime/base/helpers.h"
 
 // a + b; exits when the sum does not fit.
 UOP(PLUS, (I64 a, I64K b), VOID, EXITS, ())

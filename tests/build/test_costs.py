@@ -1,4 +1,4 @@
-"""The tables of costs (src/runtime/costs_*.def), and tools/costs.py, which counts them."""
+"""The tables of costs (src/runtime/policy/costs_*.def), and tools/costs.py, which counts them."""
 
 import importlib.util
 import json
@@ -35,7 +35,7 @@ def tool():
 
 
 def rows(name):
-    found = re.findall(r"^COST\((\w+), +(\d+)\)", (ROOT / f"src/runtime/{name}").read_text(), re.M)
+    found = re.findall(r"^COST\((\w+), +(\d+)\)", (ROOT / f"src/runtime/policy/{name}").read_text(), re.M)
     costs = {uop: int(cost) for uop, cost in found}
     assert len(costs) == len(found), "a name twice"
     return costs
@@ -63,14 +63,14 @@ def test_every_uop_has_a_cost_and_every_cost_a_uop():
 
 
 def test_what_calls_c_takes_more_than_its_own_instructions():
-    text = (ROOT / "src/runtime/costs_uops.def").read_text()
+    text = (ROOT / "src/runtime/policy/costs_uops.def").read_text()
     calling = re.findall(r"^COST\(\w+, +(\d+)\)  // (\d+) and ", text, re.M)
     assert len(calling) > 40
     assert all(int(cost) > int(own) for cost, own in calling)
 
 
 def test_what_was_not_counted_says_so():
-    text = (ROOT / "src/runtime/costs_bytecodes.def").read_text()
+    text = (ROOT / "src/runtime/policy/costs_bytecodes.def").read_text()
     measured, _, derived = text.partition("// Not measured:")
     assert len(re.findall(r"^COST", measured, re.M)) > 140
     for line in derived.splitlines()[1:]:

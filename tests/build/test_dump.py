@@ -217,7 +217,7 @@ def test_c_compiles_and_says_the_same(run, tables, tmp_path):
     assert status == 0
     (tmp_path / "t.c").write_text(f"""
 #include <stdio.h>
-#include "{ROOT}/src/runtime/stencil_table.h"
+#include "{ROOT}/src/runtime/back/stencil_table.h"
 {out}
 int main(void)
 {{

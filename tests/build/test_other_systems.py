@@ -12,7 +12,7 @@ import pytest
 
 RUNTIME = Path(__file__).resolve().parents[2] / "src/runtime"
 TARGETS = ["x86_64-macos", "aarch64-macos", "x86_64-windows-gnu", "aarch64-windows-gnu", "x86_64-linux-gnu", "aarch64-linux-gnu"]
-FILES = ["codemem.c", *sorted(path.name for pattern in ("pages_*.c", "patch_*.c", "enter_*.c") for path in RUNTIME.glob(pattern))]
+FILES = ["codemem.c", *sorted(path.name for pattern in ("pages_*.c", "patch_*.c", "enter_*.c") for path in RUNTIME.glob(f"back/{pattern}"))]
 WANTED = ("codemem_alloc", "pages_reserve", "pages_begin_write", "pages_end_write", "patch_functions", "patch_jump", "emit_enter")
 UNWIND = ("enter_unwind", "enter_unwind_entry")
 
@@ -45,6 +45,6 @@ def test_builds_for(target, zig, tmp_path):
     for name in FILES:
         output = tmp_path / (name + ".o")
         flags = ["-std=gnu11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-Wno-empty-translation-unit"]
-        zig("cc", "-target", target, "-mcpu=baseline", "-fno-sanitize=all", *flags, "-c", str(RUNTIME / name), "-o", str(output))
+        zig("cc", "-target", target, "-mcpu=baseline", "-fno-sanitize=all", *flags, "-c", f"-I{RUNTIME}", str(RUNTIME / "back" / name), "-o", str(output))
         found |= names_in(output)
     assert found == {*WANTED, *(UNWIND if "windows" in target else ())}

@@ -1,4 +1,4 @@
-"""The patchers: C (src/runtime/patch_*.c) and Python (reference_patch.py) write the same bytes.
+"""The patchers: C (src/runtime/back/patch_*.c) and Python (reference_patch.py) write the same bytes.
 
 Both machines' C is compiled for this one: a patcher must not depend on the machine it runs on.
 """
@@ -14,7 +14,7 @@ from compiled import BUILT, Tables
 from reference_patch import KINDS, MACHINE_OF, MASK, DoesNotFit, ends, patch
 
 RUNTIME = Path(__file__).resolve().parents[2] / "src/runtime"
-NAMES = [line.split(",")[0].strip().removeprefix("PATCH_") for line in (RUNTIME / "stencil_table.h").read_text().splitlines()
+NAMES = [line.split(",")[0].strip().removeprefix("PATCH_") for line in (RUNTIME / "back/stencil_table.h").read_text().splitlines()
          if line.startswith("    PATCH_")][:-1]
 CASES = [(machine, kind) for machine, kinds in MACHINE_OF.items() for kind in kinds]
 # An instruction of each kind, for the readers of a failure.
@@ -31,8 +31,8 @@ class Patcher:
 
     def __init__(self, machine, folder):
         library = folder / f"{machine}.so"
-        source = RUNTIME / f"patch_{machine}.c"
-        flags = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-O1", "-shared", "-fPIC", "-DJITPATCH_ANY_MACHINE"]
+        source = RUNTIME / f"back/patch_{machine}.c"
+        flags = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-O1", "-shared", "-fPIC", "-DJITPATCH_ANY_MACHINE", f"-I{RUNTIME}"]
         subprocess.run(["cc", *flags, source, "-o", library], check=True)
         self.lib = ctypes.CDLL(str(library))
         Function = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64)

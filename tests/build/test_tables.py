@@ -87,8 +87,8 @@ def test_compiled_tables_say_the_same(uops, tmp_path):
     (tmp_path / "t.c").write_text(f"""
 #include <stdio.h>
 #include <string.h>
-#include "{RUNTIME}/uop.h"
-#include "{RUNTIME}/stencil_table.h"
+#include "{RUNTIME}/ir/uop.h"
+#include "{RUNTIME}/back/stencil_table.h"
 #include "table.h"
 #include "stencils.h"
 int main(void)

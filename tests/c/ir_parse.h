@@ -2,7 +2,7 @@
 #ifndef JITPATCH_IR_PARSE_H
 #define JITPATCH_IR_PARSE_H
 
-#include "../../src/runtime/build.h"
+#include "../../src/runtime/ir/build.h"
 
 // Objects and code objects are what `resolver` makes of their text: its methods object(text), code(name, n) and
 // keeps what it has made. NULL, or what is wrong with the text (static), with its line; an exception of the

@@ -16,7 +16,7 @@ static Trace *given, *made;             // 0.8 MB each
 
 static const char *const abort_names[] = {"NONE",
 #define ABORT(name, text) #name,
-#include "../../src/runtime/aborts.def"
+#include "../../src/runtime/base/aborts.def"
 #undef ABORT
 };
 

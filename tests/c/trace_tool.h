@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../../src/runtime/aborts.h"
-#include "../../src/runtime/codemem.h"
-#include "../../src/runtime/emit.h"
-#include "../../src/runtime/stencil_table.h"
+#include "../../src/runtime/base/aborts.h"
+#include "../../src/runtime/back/codemem.h"
+#include "../../src/runtime/back/emit.h"
+#include "../../src/runtime/back/stencil_table.h"
 
 // A trace with all that belongs to it; traces of one tree link by `sides`.
 typedef struct Tool {

@@ -72,7 +72,7 @@ NO_TEXT = {"there is no such uop", "a frame of its snapshot has no code", "its s
 
 
 def test_the_verifier_finds_each_kind_of_malformed_trace(pass_tool):
-    source = (HERE.parents[1] / "src" / "runtime" / "verify_pass.c").read_text()
+    source = (HERE.parents[1] / "src" / "runtime" / "ir" / "verify_pass.c").read_text()
     messages = set(re.findall(r'wrong\(&?v, [^"]*"([^"]*)"', source))
     found = "".join(outcomes(pass_tool, HERE / "verify.ir")[0].values())
     assert len(messages) > 30 and NO_TEXT <= messages
