@@ -7,8 +7,9 @@
 // The score. What one way through a trace spares is known when the trace is installed: the instructions that the
 // interpreter would have spent on the bytecodes up to an exit, less those of the stencils, less the price of
 // leaving there. Entries are judged in groups of JUDGED: their sum, each less the price of entering, says whether
-// the anchor's traces pay. Iterations are not counted (that would cost each of them); the loop's iterator tells their
-// number (turns.h), or the time spent where there is none. Exits at which the tree is going to grow decide nothing: what lies behind them is to come.
+// the anchor's traces pay. Loops that call C count their iterations (LOOP_TURN), which nobody feels there; of others the
+// iterator tells the number (turns.h), or the time spent where there is none. Exits at which the tree is going to grow
+// decide nothing: what lies behind them is to come.
 // Traces that do not pay are left alone until samples find their code hot again, ever more of them each time.
 #include "policy/policy.h"
 #include "entry/nominate.h"
