@@ -152,15 +152,13 @@ compat_push_exact(PyThreadState *tstate, PyObject *func, PyObject *const *args, 
     frame->return_offset = 0;
     frame->owner = COMPAT_OWNER_THREAD;
     frame->unused = 0;
-    Py_ssize_t i = 0, end = code->co_nlocalsplus;
-    for (; given && i < n; i++) {
-        slots[i] = compat_take_argument(args, i, true);
+    int i = 0, end = code->co_nlocalsplus;
+    for (; i < (int)n; i++) {
+        slots[i] = compat_take_argument(args, i, given);
     }
-    for (; i < n; i++) {
-        slots[i] = Py_NewRef(args[i]);
-    }
-    for (Py_ssize_t first = code->co_argcount; defaults && i < first; i++) {
-        slots[i] = Py_NewRef(PyTuple_GET_ITEM(f->func_defaults, PyTuple_GET_SIZE(f->func_defaults) + i - first));
+    for (int parameters = code->co_argcount; defaults && i < parameters; i++) {
+        Py_ssize_t from_end = parameters - i;
+        slots[i] = Py_NewRef(PyTuple_GET_ITEM(f->func_defaults, PyTuple_GET_SIZE(f->func_defaults) - from_end));
     }
     for (; i < end; i++) {
         *(PyObject *volatile *)&slots[i] = NULL;    // (as no call of memset)
