@@ -46,6 +46,14 @@ def idle(x):
     return x
 
 
+def leaf_with_default(x, more=1):
+    return x + more
+
+
+def idle_with_default(x, more=1):
+    return x
+
+
 def rarely(x, limit):
     if x == limit:
         return 1
@@ -75,9 +83,11 @@ PHASES = [
     ("idle", idle, 1, 1, {}),
     ("leaf", leaf, 1, 1, {"call_threshold": 30}),
     ("idle, interpreted calls", idle, 1, 1, {"by": "calls"}),
+    ("idle with a default, interpreted calls", idle_with_default, 1, 1, {"by": "calls"}),
     ("idle, sorted", idle, 1, 1, {"by": "sorted"}),
     ("door", leaf, 1, 1, {"call_threshold": 30, "doors": 1}),
     ("door, interpreted calls", leaf, 1, 1, {"call_threshold": 30, "doors": 1, "by": "calls"}),
+    ("door, default, interpreted calls", leaf_with_default, 1, 1, {"call_threshold": 30, "doors": 1, "by": "calls"}),
     ("door, sorted", leaf, 1, 1, {"call_threshold": 30, "doors": 1, "by": "sorted"}),
 ]
 

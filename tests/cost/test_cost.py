@@ -31,6 +31,7 @@ BUDGET = {
     "a function called by map through its door": -190,
     "a function called by sorted through its door": -190,
     "a function called by the interpreter through its door": 150,
+    "a call that leaves out a default, through the door": 60,
     "an exit in an inlined function, and back in": 1700,
 }
 
@@ -96,6 +97,8 @@ def costs(tmp_path_factory):
         "a function called by sorted through its door": around("door, sorted") - off["idle, sorted"][0],
         "a function called by the interpreter through its door":
             around("door, interpreted calls") - off["idle, interpreted calls"][0],
+        "a call that leaves out a default, through the door":
+            around("door, default, interpreted calls") - off["idle with a default, interpreted calls"][0],
         "an exit in an inlined function, and back in": around("caller: one exit") - around("caller: no exit"),
     }
 
