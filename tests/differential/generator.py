@@ -12,13 +12,14 @@ import random
 from collections.abc import Callable
 
 from expressions import TYPES, Expressions
+from handlers import Handlers
 
 FUNCTION_BUDGET = 5000  # statements executed by one call, roughly
 LOOP_SIZES = [0, 1, 2, 3, 5, 8, 20, 20, 50, 50, 170, 400]
 DEPTH = 4  # of nested blocks
 
 
-class Generator(Expressions):
+class Generator(Expressions, Handlers):
     def __init__(self, seed: int) -> None:
         super().__init__(random.Random(seed))
         self.lines: list[str] = []
@@ -38,7 +39,7 @@ class Generator(Expressions):
             (2, self.closure), (1, self.delete), (1, self.finalizer), (1, self.match), (1, self.look_at_frame),
             (2, self.identity), (1, self.patch_class), (1, self.sentinel), (1, self.operators),
             (4, self.consume), (5, self.yield_), (2, self.step_generator), (1, self.sets), (1, self.walrus),
-            (1, self.star_call), (1, self.early_end), (2, self.slices),
+            (1, self.star_call), (1, self.early_end), (2, self.slices), (4, self.handling),
         ]
 
     # -- writing

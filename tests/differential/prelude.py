@@ -67,6 +67,82 @@ def show_error(tag, error):
         seen += 1
 
 
+def show_trail(tag, error, depth=0):
+    """As show_error, with causes, and what the frames' variables are."""
+    if error is None or depth > 3:
+        return
+    places, tb = [], error.__traceback__
+    while tb is not None:
+        mine = tb.tb_frame.f_locals.get("mine") if tb.tb_frame.f_code.co_name != "<module>" else None
+        places.append(f"{place(tb)}:{mine}")
+        tb = tb.tb_next
+    show(tag, f"{type(error).__name__}{error.args[:2]} {error.__suppress_context__} at {' '.join(places)}")
+    show_trail(tag + "c", error.__context__, depth + 1)
+    if error.__cause__ is not error.__context__:
+        show_trail(tag + "f", error.__cause__, depth + 1)
+
+
+def fail(kind, value):
+    mine = value * 2
+    if kind == 0:
+        raise Boom(value)
+    if kind == 1:
+        return {}[value]
+    if kind == 2:
+        return [][value]
+    if kind == 3:
+        return int("no")
+    if kind == 4:
+        return value.missing
+    if kind == 5:
+        return next(iter(()))
+    return mine
+
+
+def finally_fail(kind, value, log):
+    mine = [value]
+    try:
+        return fail(kind, value)
+    finally:
+        log[2] += mine[0] & 3
+
+
+def again(kind, value):
+    mine = str(value)
+    try:
+        return fail(kind, value)
+    except LookupError as error:
+        raise Boom(mine) from error
+    except Boom:
+        raise
+
+
+def may_fail(kind, value):
+    try:
+        return fail(kind, value)
+    except (Boom, LookupError):
+        return -1
+
+
+class Picky:
+    def __init__(self, value):
+        mine = self
+        if value % 3 == 2:
+            raise ValueError(value)
+        self.value = value
+
+
+class Swallow:
+    def __init__(self, kinds):
+        self.kinds = kinds
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        return kind is not None and issubclass(kind, self.kinds)
+
+
 def attempt(tag, function, *args, **keywords):
     try:
         show(tag, function(*args, **keywords))
