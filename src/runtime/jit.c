@@ -252,18 +252,19 @@ add_codes(const Executor *ex, const Executor *target, PyCodeObject *const *codes
     return 0;
 }
 
-// GUARD_VALID and TRACE_RETURN name the executor that is only now made.
+// GUARD_VALID, CATCH and TRACE_RETURN name the executor that is only now made.
 static void
 fill_self(Trace *t, const Executor *ex, const Trace *recorded)
 {
-    if (recorded->chain[UOP_TRACE_RETURN] == NO_REF && recorded->chain[UOP_GUARD_VALID] == NO_REF) {
+    if (recorded->chain[UOP_TRACE_RETURN] == NO_REF && recorded->chain[UOP_GUARD_VALID] == NO_REF
+        && recorded->chain[UOP_CATCH] == NO_REF) {
         return;
     }
     for (Ref ref = 1; ref < t->n_ins; ref++) {
         if (t->ins[ref].op == UOP_TRACE_RETURN) {
             t->ins[ref].operand[0] = (uint64_t)(uintptr_t)ex;
         }
-        if (t->ins[ref].op == UOP_GUARD_VALID) {
+        if (t->ins[ref].op == UOP_GUARD_VALID || t->ins[ref].op == UOP_CATCH) {
             t->ins[ref].operand[0] = (uint64_t)(uintptr_t)&ex->invalid;
             t->ins[ref].operand[1] = (uint64_t)(uintptr_t)compat_other_evaluator();
         }
@@ -281,6 +282,9 @@ chain_versions(Executor *ex)
         return;
     }
     for (uint32_t n = 0; n < ex->n_exits && ex->exits[n].ref < ex->entry_end; n++) {
+        if (executor_exit_raises(ex, &ex->exits[n])) {
+            continue;
+        }
         emit_link(ex, n, older);
         ex->exits[n].side = (Executor *)Py_NewRef((PyObject *)older);
     }
@@ -425,6 +429,8 @@ compile_trace(Recorder *r, const Executor *target, uint16_t loop_snap)
     uint64_t end = now_ns();
     policy_charge(end - start);
     if (reason == ABORT_NONE) {
+        ex->root->minds |= r->minds;
+        ex->root->objects |= r->turns_seen;
         coverage_trace(r->t, final, assignment, ex);
         ex->compile_ns = end - start;
         jit.stats.record_ns += optimised - start;

@@ -73,6 +73,8 @@ void record_instruction(PyThreadState *tstate, Frame *frame, PyCodeObject *code,
 // exit.c -> record.c: start a side trace at exit n of ex; the frames are restored as the snapshot
 // says. The innermost is about to run.
 int record_start_side(PyThreadState *tstate, Frame *frame, Executor *ex, uint32_t n);
+// May a side trace begin where this exit has left with an exception: is that handled in a frame of the snapshot?
+bool record_may_catch(const Executor *ex, const Exit *exit, Frame *outermost);
 // Lets go what recordings have kept alive; may run Python code.
 void record_drop_leftovers(void);
 // Gives the recording up (thread switch, disable, error): counted, nothing else happens.
@@ -188,6 +190,10 @@ Executor *executor_new(void);
 void executor_grows_in(Executor *ex, Executor *root);
 // It ends in a jump to that root, or its entry part leads on to that one.
 void executor_jumps_to(Executor *ex, Executor *target);
+// Does the tree of `root`, or one that can be reached from it, mind a frame object that is there when its turn begins?
+bool executor_minds_objects(Executor *root);
+// There may be some from now on: what is recorded later reckons with them.
+void executor_lets_objects_in(Executor *root);
 // So many bytes more are kept for it, as long as it is in service.
 void executor_charge(Executor *ex, size_t bytes);
 void executor_code_is_full(void);       // the next sweep makes room

@@ -22,16 +22,24 @@ def options_as_before():
         jitpatch._jitpatch.set_dump(value) if name == "dump" else jitpatch._jitpatch.set_param(name, value)
 
 
+# A trace ends where it is raised, for making one runs Python code.
+ODD = """class Odd(KeyError):
+    def __init__(self):
+        pass
+
+"""
+
+
 def branching(variables):
     """g(x, c) sets so many local variables in steps of thirty, goes on to step c, and raises."""
     sizes = [30] * (variables // 30) + [variables % 30] * (variables % 30 > 0)
-    source, indent = "def g(x, c):\n", "    "
+    source, indent = ODD + "def g(x, c):\n", "    "
     for step, n in enumerate(sizes):
         source += "".join(f"{indent}v{step}_{k} = x + {k}\n" for k in range(n)) + f"{indent}if c > {step}:\n"
         indent += "    "
-    source += f"{indent}raise KeyError\n"
+    source += f"{indent}raise Odd\n"
     for step in reversed(range(len(sizes))):
-        source += "    " * (step + 1) + "raise ValueError\n"
+        source += "    " * (step + 1) + "raise Odd\n"
     return source, len(sizes)
 
 
@@ -39,7 +47,7 @@ def variables_when_raised(g, c, times):
     for _ in range(times):
         try:
             g(1000000007, c)
-        except (KeyError, ValueError) as error:
+        except KeyError as error:
             found = dict(error.__traceback__.tb_next.tb_frame.f_locals)
     return found
 

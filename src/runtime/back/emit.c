@@ -34,7 +34,7 @@ typedef struct {
     const Assignment *a;
     Executor *ex;
     Parts *parts;
-    uint32_t *error_stubs;              // [exit]: offset of the stub for errors, or 0
+    uint32_t *error_stubs;              // [exit]: offset of a second stub, for errors, or 0
     uint32_t hot_end, stubs, common, veneers, data, size;
     uint32_t exit_size, stub_size;      // of a stub with a link, and without
     uint8_t *base;
@@ -119,6 +119,13 @@ size_parts(Emitter *e)
     e->data = data;
 }
 
+// How exit i is taken: EXITS, RAISES, or both. One that is both has a second stub for errors, which is never linked.
+static uint32_t
+leaves_by(const Emitter *e, uint32_t i)
+{
+    return uop_table[e->t->ins[e->a->exits[i].ref].op].flags & (EXITS | RAISES);
+}
+
 static void
 size_trace(Emitter *e)
 {
@@ -127,9 +134,9 @@ size_trace(Emitter *e)
     e->exit_size = patch_sizes.through + e->stub_size;
     uint32_t at = e->stubs + e->a->n_exits * e->exit_size;
     for (uint32_t i = 0; i < e->a->n_exits; i++) {
-        bool raises = uop_table[e->t->ins[e->a->exits[i].ref].op].flags & RAISES;
-        e->error_stubs[i] = raises ? at : 0;
-        at += raises ? e->stub_size : 0;
+        bool both = leaves_by(e, i) == (RAISES | EXITS);
+        e->error_stubs[i] = both ? at : 0;
+        at += both ? e->stub_size : 0;
     }
     e->common = at;
     at += stencil_of(UOP_EXIT_COMMON, 0)->hot_size + patch_sizes.jump;
@@ -214,7 +221,8 @@ hole_value(const Emitter *e, uint32_t i, const Hole *hole)
     case HOLE_EXIT:
         return address(e, e->stubs + placed->exit * e->exit_size);
     case HOLE_ERROR:
-        return address(e, e->error_stubs[placed->exit]);
+        return address(e, e->error_stubs[placed->exit] ? e->error_stubs[placed->exit]
+                                                       : e->stubs + placed->exit * e->exit_size);
     case HOLE_HOT:
         return address(e, e->parts[i].hot);
     case HOLE_COLD:
@@ -278,7 +286,7 @@ write_exit(Emitter *e, uint32_t i)
     e->failed |= patch_through(at, (uintptr_t)at, (uintptr_t)link) != 0;
     *link = at + patch_sizes.through;
     e->ex->exits[i].stub = at;
-    write_stub(e, offset + patch_sizes.through, i);
+    write_stub(e, offset + patch_sizes.through, (leaves_by(e, i) == RAISES ? ERROR_BIT : 0) | i);
 }
 
 static void

@@ -49,6 +49,13 @@ PyObject *help_global(PyObject *dict, PyObject *name);      // borrowed; NULL: n
 void help_global_set(PyObject *dict, PyObject *name, PyObject *value);  // the name must be there
 void *help_frame_push(Activation *act, PyObject *function, void *ip);
 void help_frame_pop(Activation *act, void *frame);
+void help_frame_unwind(Activation *act, void *frame);
+void help_frame_forget(void *frame);
+PyObject *help_traceback(Activation *act, PyObject *exc);   // see TRACEBACK
+// A new exception of the class, none of whose makers is Python code, with one argument (NULL: none).
+PyObject *help_new_exception(PyObject *type, PyObject *arg);
+// exc raised and taken again, with a reference. NULL, and nothing done: it has a context or cause, which would go.
+PyObject *help_raise(PyObject *exc, PyObject *cause);
 // Runs the loop's compiled code; an exception, too, is left to the place where the frame stands.
 void help_run_loop(Activation *act, void *frame, void *executor, int64_t depth);
 int help_list_append(PyObject *list, PyObject *value);      // takes over the reference, unless it fails

@@ -579,6 +579,7 @@ hook_disable(void)
     nominate_switch(false);
     hook_unwatch_all();
     vectorcall_close_all();
+    compat_drop_spare_frame_object();
     hook.installed = false;
     if (still_ours()) {
         give_up_tool_id();

@@ -87,8 +87,8 @@ recorder_new(PyThreadState *tstate)
     r->t->is_side = false;
     r->bytecodes = 0;
     r->interp = 0;
-    r->check_valid = r->ended = r->returned = r->function = false;
-    r->elsewhere = 0;
+    r->check_valid = r->seen = r->minds = r->turns_seen = r->ended = r->returned = r->function = false;
+    r->elsewhere = r->handled = 0;
     r->after = NULL;
     r->wait.on = false;
     r->ran_loop = -1;
@@ -308,6 +308,10 @@ begin_side(PyThreadState *tstate, Frame *frame, Executor *ex, uint32_t n)
         }
     }
     r->expect = (int)(top_frame(r)->ip - compat_code_start(top_frame(r)->code));
+    if (executor_exit_raises(ex, &ex->exits[n]) && r->b.abort == ABORT_NONE) {
+        bool unknown = (uop_table[ex->ins[ex->exits[n].ref].op].flags & ESCAPES) || r->check_valid;
+        record_catch(r, unknown);       // sets r->expect
+    }
     if (r->b.abort != ABORT_NONE) {
         record_abort(r->b.abort);
         return -1;
@@ -349,7 +353,8 @@ record_abort(AbortReason reason)
     }
     jit.stats.record_ns += now_ns() - r->started;
     log_abort(r, reason);
-    if (reason == ABORT_LEFT_LOOP) {
+    bool raised = reason == ABORT_EXCEPTION || reason == ABORT_HANDLER;
+    if (reason == ABORT_LEFT_LOOP || (raised && r->n_frames > 0 && turns_elsewhere(r))) {
         hook_retry_soon(r->anchor_code, root_key(r, r->anchor));
     }
     else if (r->parent == NULL && hook_executor_at(r->anchor_code, root_key(r, r->anchor)) == NULL) {
@@ -360,6 +365,49 @@ record_abort(AbortReason reason)
         exit->retry = exit->count > UINT32_MAX / 4 ? UINT32_MAX : exit->count * 4 + 64;
     }
     recorder_stop(r);
+}
+
+static void end_with_exit(Recorder *r);
+
+// Does what was recorded of the last bytecode raise, when it is run?
+static bool
+may_raise(const Recorder *r)
+{
+    for (Ref ref = r->first_ins; ref < r->t->n_ins; ref++) {
+        uint32_t flags = uop_table[r->t->ins[ref].op].flags;
+        if ((flags & RAISES) && !(flags & EXITS) && r->t->ins[ref].op != UOP_FRAME_PUSH) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// The bytecode recorded last has raised an exception that is handled in a frame that is followed. The trace ends
+// behind that bytecode, as if it had not; when its error exit is hot, a side trace goes to the handler.
+static void
+end_at_exception(Recorder *r)
+{
+    bool in_bytecode = r->start_offset >= 0 && r->after == NULL && r->expect >= 0 && !r->wait.on && r->b.abort == ABORT_NONE
+        && r->now_frame == top_frame(r)->frame;
+    if (!in_bytecode || !may_raise(r) || !is_handled_here(r) || turns_elsewhere(r)) {
+        record_abort(ABORT_EXCEPTION);
+        return;
+    }
+    RFrame *f = top_frame(r);
+    r->drop_ip = f->ip;
+    f->ip = compat_code_start(f->code) + r->expect;
+    settle(r);
+    drop_pending(r);
+    r->b.snap = snapshot_take(r);
+    if (r->check_valid) {
+        check_valid(r);
+    }
+    if (r->b.abort != ABORT_NONE) {
+        record_abort(r->b.abort);
+        return;
+    }
+    r->end_reason = ABORT_EXCEPTION;
+    end_with_exit(r);
 }
 
 void
@@ -404,6 +452,7 @@ static void
 close_loop(Recorder *r)
 {
     snapshot_need(r);
+    turn_with_objects(r, NULL);
     carry_outer_numbers(r);
     own_every_slot(r);
     uint16_t loop_snap = snapshot_take(r);
@@ -416,7 +465,8 @@ end_with_exit(Recorder *r)
     bool yields = r->end_reason == ABORT_YIELD, ends = r->end_reason == ABORT_GENERATOR_ENDS;
     // Coming from C, one value costs the interpreter more than entering it from a callback.
     bool version = r->parent == NULL && hook_executor_at(r->anchor_code, root_key(r, r->anchor)) != NULL;
-    int least = r->parent != NULL ? (ends ? 1 : 4) : version ? 4 : yields && r->resumed ? 20 : 30;
+    bool raised = r->end_reason == ABORT_EXCEPTION;
+    int least = raised ? 1 : r->parent != NULL ? (ends ? 1 : 4) : version ? 4 : yields && r->resumed ? 20 : 30;
     if (r->end_reason == ABORT_LEFT_LOOP || r->bytecodes < least) {
         // Not worth entering compiled code for.
         record_abort(r->end_reason);
@@ -449,6 +499,7 @@ try_link(Recorder *r, int offset)
             && link_accepts(r, ex)) {
             r->ended = false;
             snapshot_need(r);
+            turn_with_objects(r, ex->root);
             link_to(r, ex);
             install(r, ex, NO_SNAP);
             return true;
@@ -486,7 +537,7 @@ is_followed(Recorder *r, Frame *frame, PyCodeObject *code)
     }
     for (int k = 0; k < r->n_frames - 1; k++) {
         if (r->frames[k].frame == frame) {
-            record_abort(ABORT_EXCEPTION);      // an exception left the frames above it
+            end_at_exception(r);        // an exception left the frames above it
             return false;
         }
     }
@@ -661,6 +712,7 @@ record_bytecode(Recorder *r, Frame *frame, PyCodeObject *code, int offset)
     if (r->b.abort == ABORT_NONE) {
         r->now = in;
         r->start_offset = offset;
+        r->first_ins = r->t->n_ins;
         r->now_frame = frame;
         r->expect = r->now.next;
         int frames = r->n_frames;
@@ -743,7 +795,7 @@ follow_instruction(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int 
     }
     if (r->expect >= 0 && offset != r->expect) {
         if (!has_jumped(r, code, offset)) {
-            record_abort(ABORT_EXCEPTION);
+            end_at_exception(r);
             return;
         }
         record_bytecode(r, frame, code, r->expect);

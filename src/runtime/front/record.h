@@ -67,6 +67,10 @@ struct Recorder {
     int unrolled;                       // turns followed of loops without a trace, those of the parents included
     int ran_loop;                       // head of the loop just run, or -1
     bool check_valid;                   // unknown code ran: GUARD_VALID before the next bytecode
+    bool seen;                          // a traceback of this path has made frame objects (record_exception.c)
+    uint8_t handled;                    // exceptions being handled that this path has raised
+    bool minds;                         // looks whether there is one that is older than this trace
+    bool turns_seen;                    // there may be one when its loop turns
     bool function;                      // of a tree that is entered where a function starts
     bool returned;                      // the outermost frame's function has returned
     int elsewhere;                      // events of other frames since the last bytecode
@@ -80,6 +84,7 @@ struct Recorder {
     // (RUN_LOOP) must itself leave at once, or it goes on in the frame that is followed.
     uint64_t leaves_with_exit;
     Instr now;                          // the bytecode being recorded
+    Ref first_ins;                      // its first instruction
     int start_offset;                   // where it begins, EXTENDED_ARG included
     Frame *now_frame;
     _Py_CODEUNIT *drop_ip;              // the bytecode that let go what is pending
@@ -155,6 +160,7 @@ void must_be(Recorder *r, Ref ref, PyObject *object);   // guard on identity
 
 // --- calls of C ---------------------------------------------------------------------------------
 void sync_frames(Recorder *r);          // before code that may look at frames
+void store_frames(Recorder *r);         // the same, but frame objects of tracebacks stay
 void check_valid(Recorder *r);          // those checks
 void after_unknown(Recorder *r);        // after it: checks before the next bytecode
 void end_here(Recorder *r, AbortReason reason);         // the trace stops before this bytecode
@@ -172,6 +178,18 @@ static inline uint64_t arg_offset(int i) {      // of Activation.args[i + 1]
     return offsetof(Activation, args) + 8u * (unsigned)(i + 1);
 }
 static inline uint64_t fn(void *function) { return (uint64_t)(uintptr_t)function; }
+
+// --- record_exception.c -------------------------------------------------------------------------
+// Frame objects that tracebacks have made go, where nobody has them; and the innermost frame must have none any more.
+void forget_frame_objects(Recorder *r);
+void guard_forgotten(Recorder *r);
+// The path goes round in the tree of `root`; NULL: in its own, which it begins.
+void turn_with_objects(Recorder *r, Executor *root);
+void record_catch(Recorder *r, bool unknown);   // unknown: code that raised may have seen the frames
+bool is_quiet_exception_class(PyObject *o);
+bool is_handled_here(const Recorder *r);        // what the bytecode raises, in a frame that is followed
+// The bytecode raises an exception of this class with the argument `arg`; nothing of it was done before.
+void raise_made(Recorder *r, PyObject *type, Ref arg);
 
 // --- frames -------------------------------------------------------------------------------------
 // Follow a call into a Python function; the stack of the caller is already popped. args[] holds

@@ -317,10 +317,11 @@ record_constant_sum(Recorder *r, PyObject *x, PyObject *y)
 
 // --- everything else ----------------------------------------------------------------------------
 
-// Operations on builtin types that run no Python code.
+// Operations on builtin types that run no Python code. (An in-place one names itself in what it raises.)
 static bool
-record_quiet(Recorder *r, int op, Ref a, Ref b, PyObject *x, PyObject *y)
+record_quiet(Recorder *r, int oparg, Ref a, Ref b, PyObject *x, PyObject *y)
 {
+    int op = oparg % OP_INPLACE;
     PyTypeObject *tx = Py_TYPE(x), *ty = Py_TYPE(y);
     bool numbers = (tx == &PyLong_Type || tx == &PyFloat_Type || tx == &PyBool_Type)
         && (ty == &PyLong_Type || ty == &PyFloat_Type || ty == &PyBool_Type) && op != OP_MATMUL;
@@ -335,7 +336,7 @@ record_quiet(Recorder *r, int op, Ref a, Ref b, PyObject *x, PyObject *y)
     guard_type(&r->b, b, ty);
     a = real(r, a);
     b = real(r, b);
-    Ref result = build_raw(&r->b, UOP_C_FROM2, a, b, 0, fn(generic[op]), 0);
+    Ref result = build_raw(&r->b, UOP_C_FROM2, a, b, 0, fn(generic[oparg]), 0);
     drop2(r);
     if (!numbers) {
         learn_type(&r->b, result, tx);
@@ -382,7 +383,7 @@ RECORD(BINARY_OP)
                          || (!(inplace && PyList_CheckExact(x)) && record_join(r, in, x, y)))) {
         return;
     }
-    if (!(inplace && (PyList_CheckExact(x))) && record_quiet(r, op, a, b, x, y)) {
+    if (!(inplace && (PyList_CheckExact(x))) && record_quiet(r, in->oparg, a, b, x, y)) {
         return;
     }
     if (record_list_extend(r, in->oparg, x, y) || record_binary_method(r, in->oparg)

@@ -134,7 +134,7 @@ RECORD(CALL)
     if (c.opaque) {
         done = false;
     }
-    else if (PyType_Check(f) && call_builtin_class(r, in->oparg, &c)) {
+    else if (PyType_Check(f) && (call_builtin_class(r, in->oparg, &c) || call_exception_class(r, in->oparg, &c))) {
         done = true;
     }
     else if (Py_TYPE(f) == &PyCFunction_Type) {

@@ -38,6 +38,7 @@ bool call_bound_method(Recorder *r, int oparg, Call *c, PyObject *names);
 bool call_python_class(Recorder *r, int oparg, Call *c, PyObject *names);
 // record_builtin.c: classes and functions written in C that have uops of their own.
 bool call_builtin_class(Recorder *r, int oparg, Call *c);
+bool call_exception_class(Recorder *r, int oparg, Call *c);     // record_exception.c
 bool call_known_builtin(Recorder *r, int oparg, Call *c);
 bool call_bound_list_method(Recorder *r, int oparg, Call *c);
 bool call_method_descriptor(Recorder *r, int oparg, Call *c);

@@ -58,6 +58,17 @@ settle_locals(Recorder *r)
 void
 sync_frames(Recorder *r)
 {
+    if (r->handled > 0 && r->seen) {    // whose traceback would keep the frame objects: the trace would be left behind the call
+        give_up(r, ABORT_HANDLER);
+        return;
+    }
+    forget_frame_objects(r);
+    store_frames(r);
+}
+
+void
+store_frames(Recorder *r)
+{
     Builder *b = &r->b;
     settle_locals(r);
     for (int k = 1; k < r->n_frames; k++) {
@@ -88,6 +99,7 @@ check_valid(Recorder *r)
 {
     Builder *b = &r->b;
     r->check_valid = false;
+    r->minds |= !r->seen;
     if (!MUTATED(no_guard_valid)) {
         build_raw(b, UOP_GUARD_VALID, 0, 0, 0, 0, 0);   // operand: set when the executor exists
     }
@@ -180,6 +192,7 @@ leave_call(Recorder *r, Ref result, PyObject *value)
     for (int i = 0; i < f.n_locals; i++) {
         (void)slot_at(r, &f, i);        // what memory holds goes with the frame, too
     }
+    guard_forgotten(r);                 // or its locals would have to stay
     Outcome outcome = operator_guards(r, &f, result, value);
     if (f.memory != NO_REF) {
         build_raw(&r->b, UOP_FRAME_POP, f.memory, 0, 0, 0, 0);

@@ -96,6 +96,8 @@ return_from_trace(Recorder *r, Ref value)
     if (value == NO_REF) {
         (void)real(r, peek(r, 0));
     }
+    r->minds |= !r->seen;
+    guard_forgotten(r);                 // or its locals would have to stay
     for (int i = 0; i < f->n_locals && b->abort == ABORT_NONE; i++) {
         Slot *slot = &r->slots[i];
         if (slot->state == SLOT_HOLDS && is_boxed_at_home(r, i, slot->ref)) {

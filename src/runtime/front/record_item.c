@@ -28,6 +28,32 @@ index_of(Recorder *r, Ref ref, PyObject *value, Ref len, Py_ssize_t size)
     return index;
 }
 
+// An index of a list or tuple that is out of range, where that is handled here.
+static bool
+raise_index_error(Recorder *r, Ref ref, PyObject *value, Ref len, const char *text)
+{
+    Builder *b = &r->b;
+    if (!PyLong_CheckExact(value) || !fits_i64(value) || !is_handled_here(r)) {
+        return false;
+    }
+    PyObject *message = PyUnicode_InternFromString(text);
+    if (message == NULL) {
+        PyErr_Clear();
+        give_up(r, ABORT_MEMORY);
+        return true;
+    }
+    Ref index = as_int(r, ref, value);
+    if (PyLong_AsLongLong(value) >= 0) {
+        build2(b, UOP_GUARD_INT_GE, index, len);
+    }
+    else {
+        build2(b, UOP_GUARD_INT_LT, build2(b, UOP_INT_ADD, len, index), konst_i64(b, 0));
+    }
+    raise_made(r, PyExc_IndexError, konst_obj(b, message));
+    Py_DECREF(message);
+    return true;
+}
+
 // --- arrays -----------------------------------------------------------------------------------
 
 typedef enum { ITEM_NONE, ITEM_INT, ITEM_FLOAT, ITEM_CHAR } ItemKind;
@@ -210,6 +236,9 @@ RECORD(BINARY_SUBSCR)
             release(r, pop(r));
             release(r, pop(r));
             push(r, value);
+            return;
+        }
+        if (raise_index_error(r, key, k, len, is_list ? "list index out of range" : "tuple index out of range")) {
             return;
         }
     }

@@ -60,13 +60,19 @@ find(Recorder *r, Ref dict, Ref key, PyObject *key_now, bool present)
     return found;
 }
 
-// dict[key] that is there; KeyError is the interpreter's.
+// dict[key] that is there. A KeyError is raised here only if it is handled here.
 bool
 record_dict_item(Recorder *r)
 {
     PyObject *value = NULL;
-    if (!may_find(concrete(r, 1), concrete(r, 0), &value) || value == NULL) {
+    if (!may_find(concrete(r, 1), concrete(r, 0), &value) || (value == NULL && !is_handled_here(r))) {
         return false;
+    }
+    if (value == NULL) {
+        Ref key = real(r, peek(r, 0));
+        (void)find(r, peek(r, 1), key, concrete(r, 0), false);
+        raise_made(r, PyExc_KeyError, key);
+        return true;
     }
     Ref found = find(r, peek(r, 1), peek(r, 0), concrete(r, 0), true);
     own_borrowed(r, found);

@@ -77,6 +77,9 @@ note_variables(Since *since, const Executor *ex, const Ins *ins)
         case UOP_RUN_LOOP:
             since->slots = true;
             break;
+        case UOP_FRAME_FORGET:
+            since->unseen = false;
+            break;
         case UOP_GUARD_UNSEEN:
             since->unseen |= ex->ins[ins->in[0]].op == UOP_ROOT_FRAME;
             break;

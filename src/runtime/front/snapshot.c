@@ -99,7 +99,7 @@ snapshot_take(Recorder *r)
     }
     Snapshot *snap = &t->snaps[t->n_snaps];
     *snap = (Snapshot){.first = t->n_entries, .first_frame = t->n_frames,
-                       .n_frames = (uint8_t)r->n_frames, .interp = r->interp,
+                       .n_frames = (uint8_t)r->n_frames, .interp = r->interp, .seen = r->seen, .handled = r->handled,
                        .drop_ip = r->drop_ip};
     begin_count(r);
     for (int k = 0; k < r->n_frames; k++) {
@@ -482,6 +482,8 @@ snapshot_inherit(Recorder *r, Executor *ex, uint32_t n, Frame *innermost)
     }
     own_inherited(&h, ex, snap);
     r->first_drop_ip = snap->drop_ip;
+    r->handled = snap->handled;
+    r->seen = snap->seen || ex->root->objects;
     const Ins *left_by = &ex->ins[h.exit->ref];
     if (left_by->op == UOP_DECREF && !ref_is_const(left_by->in[0])) {
         r->loud = h.map[left_by->in[0]];

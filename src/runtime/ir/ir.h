@@ -118,6 +118,8 @@ typedef struct {
                                         // None (2)
     uint8_t no_side;                    // 1: never grow a side trace here
     uint8_t decided;                    // 1: the state after its guard has failed, not before it
+    uint8_t seen;                       // 1: frame objects exist though nobody may have seen locals (Recorder.seen)
+    uint8_t handled;                    // exceptions that the trace has raised, and is handling (Recorder.handled)
     uint32_t interp;                    // instructions of the interpreter's from the trace's start to here
     _Py_CODEUNIT *drop_ip;              // where the innermost frame stands while SLOT_DROPs go
 } Snapshot;

@@ -15,6 +15,8 @@ may_release(const Ins *ins)
     switch (ins->op) {
         case UOP_DECREF: case UOP_SYNC: case UOP_LOOP: case UOP_LOOP_END: case UOP_JUMP:
         case UOP_FRAME_POP: case UOP_FRAME_STORE: case UOP_FRAME_CLEAR: case UOP_DECREF_SLOT:
+        case UOP_TRACEBACK: case UOP_FRAME_UNWIND: case UOP_FRAME_FORGET: case UOP_EXC_RAISE: case UOP_EXC_RAISE_FROM:
+        case UOP_EXC_PUSH: case UOP_EXC_POP:
             return true;
         case UOP_RANGE_SET: case UOP_RANGE_SET_START: case UOP_ITER_SET_INDEX: case UOP_ITER_SET_WORD:
             return false;

@@ -96,6 +96,8 @@ static inline bool compat_frame_has_object(Frame *frame);     // a PyFrameObject
 static inline bool compat_frame_is_generator(Frame *frame);
 // Lets go of a frame object that nobody but the frame holds. false: somebody does.
 bool compat_forget_frame_object(Frame *frame);
+// One that went is kept for the next frame that needs one; it goes, too.
+void compat_drop_spare_frame_object(void);
 // As compat_pop_frame, but what the frame's locals hold is not the frame's (compiled code owns it).
 void compat_drop_pushed(PyThreadState *tstate, Frame *frame);
 
@@ -149,6 +151,12 @@ PyObject *compat_finish_frame(PyThreadState *tstate, Frame *frame, bool raise);
 // unwinds the frame (static RERAISE stub). Never fails; no exception is set afterwards. See
 // design.md 2. instr_ptr must be at the instruction proper (Instr.offset), not at its prefix.
 void compat_raise_here(PyThreadState *tstate, Frame *frame);
+// The handler in the code for an exception at `index`: how deep the stack is there, where it begins, and whether the
+// place of the exception is pushed, too. false: none.
+typedef struct { int level, offset; bool with_lasti; } CompatHandler;
+bool compat_find_handler(PyCodeObject *code, int index, CompatHandler *out);
+// The traceback of `exc` gets an entry for the current frame. Uses up the reference to exc; what is raised now, with one.
+PyObject *compat_add_traceback(PyThreadState *tstate, PyObject *exc);
 // How far a caller's ip moves on after the call at `ip` returned.
 int compat_return_offset(PyCodeObject *code, int call_offset);
 

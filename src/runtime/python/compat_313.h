@@ -39,6 +39,14 @@
 #include "run/executor.h"
 #include "python/compat.h"
 
+// compat_313_exceptions.c. An exception of the interpreter's own whose end is that of what it refers to. (MemoryErrors are
+// kept for later.)
+bool compat_is_plain_exception(PyTypeObject *type);
+// Is it known that dropping the exception, the last reference to it, runs no code of the program's?
+bool compat_exception_ends_quietly(PyObject *exc);
+// compat_313_objects.c. A class made by a class statement on top of object or of such an exception, without __del__.
+bool compat_is_plain_class(PyTypeObject *type);
+
 // compat_watched_locally(); native calls ask often.
 static inline bool
 watched_locally(const PyCodeObject *code)

@@ -332,11 +332,9 @@ read_varint(const unsigned char *at, int *value)
     return at + 1;
 }
 
-typedef struct { int level, offset, lasti; } Handler;
-
 // The handler of code->co_exceptiontable that covers the instruction at `index`.
-static bool
-find_handler(PyCodeObject *code, int index, Handler *out)
+bool
+compat_find_handler(PyCodeObject *code, int index, CompatHandler *out)
 {
     const unsigned char *at = (const unsigned char *)PyBytes_AS_STRING(code->co_exceptiontable);
     const unsigned char *end = at + PyBytes_GET_SIZE(code->co_exceptiontable);
@@ -350,7 +348,7 @@ find_handler(PyCodeObject *code, int index, Handler *out)
             break;
         }
         if (start + size > index) {
-            *out = (Handler){depth_and_lasti >> 1, handler, depth_and_lasti & 1};
+            *out = (CompatHandler){depth_and_lasti >> 1, handler, depth_and_lasti & 1};
             return true;
         }
     }
@@ -453,14 +451,14 @@ unwind_to_handler(PyThreadState *tstate, Frame *frame, int index)
 {
     PyCodeObject *code = _PyFrame_GetCode(frame);
     for (;;) {
-        Handler handler;
-        if (!find_handler(code, index, &handler)) {
+        CompatHandler handler;
+        if (!compat_find_handler(code, index, &handler)) {
             raise_unhandled(tstate, frame);
             return;
         }
         cut_stack(frame, handler.level);
         PyObject *exc = PyErr_GetRaisedException();
-        if (handler.lasti) {
+        if (handler.with_lasti) {
             PyObject *lasti = PyLong_FromLong(_PyInterpreterFrame_LASTI(frame));
             if (lasti == NULL) {        // the MemoryError is raised here instead
                 Py_DECREF(exc);

@@ -241,9 +241,9 @@ dealloc_of_python_classes(void)
     return known;
 }
 
-// A class made by a class statement on top of object, without __del__.
-static bool
-is_plain_class(PyTypeObject *type)
+// A class made by a class statement on top of object or of such an exception, without __del__.
+bool
+compat_is_plain_class(PyTypeObject *type)
 {
     if (type->tp_finalize != NULL || type->tp_del != NULL) {
         return false;
@@ -254,7 +254,15 @@ is_plain_class(PyTypeObject *type)
             return false;
         }
     }
-    return type == &PyBaseObject_Type;
+    return type == &PyBaseObject_Type || compat_is_plain_exception(type);
+}
+
+// The frame object of a frame that is gone, as a traceback keeps it.
+static bool
+is_dead_frame(PyObject *o)
+{
+    return Py_TYPE(o) == &PyFrame_Type
+        && ((PyFrameObject *)o)->f_frame->owner == FRAME_OWNED_BY_FRAME_OBJECT;
 }
 
 static bool
@@ -274,7 +282,8 @@ is_plain_container(PyTypeObject *type)
            || type == &PyByteArrayIter_Type || type == &PyUnicodeIter_Type
            || type == &PyLongRangeIter_Type || type == &PyDictRevIterKey_Type
            || type == &PyDictRevIterValue_Type || type == &PyDictRevIterItem_Type
-           || type == &PyStaticMethod_Type || type == &PyClassMethod_Type || type == &PyDictProxy_Type;
+           || type == &PyStaticMethod_Type || type == &PyClassMethod_Type || type == &PyDictProxy_Type
+           || type == &PyTraceBack_Type || compat_is_plain_exception(type);
 }
 
 // What kind a type is; remembered for static types, which are never freed. This is asked often.
@@ -330,8 +339,8 @@ static bool
 frees_quietly(PyObject *o)
 {
     PyTypeObject *type = Py_TYPE(o);
-    if (kind_of(type) != KIND_CONTAINER && !is_plain_class(type)
-        && !(type == &PyGen_Type && closes_quietly(o))) {
+    if (kind_of(type) != KIND_CONTAINER && !compat_is_plain_class(type)
+        && !(type == &PyGen_Type && closes_quietly(o)) && !is_dead_frame(o)) {
         return false;
     }
     if (type->tp_weaklistoffset != 0
@@ -557,6 +566,9 @@ frees_only_itself(PyObject *o)
 bool
 compat_quiet_to_free(PyObject *o)
 {
+    if ((Py_TYPE(o)->tp_flags & Py_TPFLAGS_BASE_EXC_SUBCLASS) && compat_exception_ends_quietly(o)) {
+        return true;
+    }
     if (is_leaf(Py_TYPE(o)) || frees_only_itself(o) || frees_nothing(o, true) || is_bare_function(o)) {
         return true;
     }
@@ -646,22 +658,7 @@ compat_zip_iterators(void)
     return known > 0 ? offsetof(ZipObject, iterators) : 0;
 }
 
-// --- frame objects ----------------------------------------------------------------------------
-
-bool
-compat_forget_frame_object(Frame *frame)
-{
-    PyFrameObject *f = frame->frame_obj;
-    if (f == NULL) {
-        return true;
-    }
-    if (Py_REFCNT(f) > 1 || f->f_trace != NULL || f->f_extra_locals != NULL) {
-        return false;
-    }
-    frame->frame_obj = NULL;
-    Py_DECREF(f);
-    return true;
-}
+// --- frames of natively called functions --------------------------------------------------------
 
 void
 compat_drop_pushed(PyThreadState *tstate, Frame *frame)

@@ -105,6 +105,39 @@ executor_jumps_to(Executor *ex, Executor *target)
     target->jumpers = ex;
 }
 
+// --- frame objects of tracebacks -----------------------------------------------------------------
+
+// Each tree that can be reached from `root`, once. true: one of them minds. let_in: it is told.
+static bool
+walk_trees(Executor *root, bool let_in, uint32_t walk)
+{
+    if (root->walked == walk) {
+        return false;
+    }
+    root->walked = walk;
+    root->objects |= let_in;
+    bool minds = root->minds || (root->jumps_to != NULL && walk_trees(root->jumps_to->root, let_in, walk));
+    for (Executor *side = root->sides; side != NULL && !minds; side = side->next_side) {
+        minds = side->jumps_to != NULL && walk_trees(side->jumps_to->root, let_in, walk);
+    }
+    return minds;
+}
+
+static uint32_t walks;
+
+bool
+executor_minds_objects(Executor *root)
+{
+    return walk_trees(root, false, ++walks);
+}
+
+void
+executor_lets_objects_in(Executor *root)
+{
+    assert(!executor_minds_objects(root));
+    (void)walk_trees(root, true, ++walks);
+}
+
 void
 executor_charge(Executor *ex, size_t bytes)
 {
@@ -230,7 +263,7 @@ bool
 executor_exit_is_unchecked(const Executor *ex, const Exit *exit)
 {
     for (Ref ref = exit->ref; ref-- > 1;) {
-        if (ex->ins[ref].op == UOP_GUARD_VALID) {
+        if (ex->ins[ref].op == UOP_GUARD_VALID || ex->ins[ref].op == UOP_CATCH) {
             return false;
         }
         if (uop_table[ex->ins[ref].op].flags & ESCAPES) {

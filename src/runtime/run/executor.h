@@ -149,6 +149,10 @@ struct Executor {
     Origin *origin;                     // or NULL
     uint64_t compile_ns, emit_ns;       // from the finished recording to now; in emit.c
     unsigned inside;                    // activations running this tree (root only)
+    // Frame objects that tracebacks have made (record_exception.c), root:
+    bool minds;                         // a trace of the tree leaves because of one that was there when a turn began
+    bool objects;                       // there may be such when a turn begins
+    uint32_t walked;                    // executor_minds_objects()
 };
 
 // Where the innermost frame stands at an exit.
@@ -165,6 +169,13 @@ executor_left_op(const Executor *ex, const Exit *exit)
 {
     unsigned op = ex->ins[exit->ref].op;
     return op == UOP_FORCED_EXIT ? ex->ins[exit->ref + 1].op : op;
+}
+
+// Is this exit taken only with an exception set? Then its stub is the one for errors.
+static inline bool
+executor_exit_raises(const Executor *ex, const Exit *exit)
+{
+    return (uop_table[ex->ins[exit->ref].op].flags & (RAISES | EXITS)) == RAISES;
 }
 
 // May unknown code have run before this exit, with no GUARD_VALID between?

@@ -141,11 +141,12 @@ grows_no_side(const Executor *ex, const Exit *exit)
     }
 }
 
-// Could a side trace be recorded from this exit, if it were hot?
+// Could a side trace be recorded from this exit, if it were hot? raised: it was left with an exception.
 static bool
-may_grow(const Executor *ex, const Exit *exit)
+may_grow(const Executor *ex, const Exit *exit, Frame *outermost, bool raised)
 {
-    return exit->side == NULL && !ex->invalid && !ex->root->invalid
+    return raised == executor_exit_raises(ex, exit) && (!raised || record_may_catch(ex, exit, outermost))
+        && exit->side == NULL && !ex->invalid && !ex->root->invalid
         && ex->root->n_sides < (uint32_t)jit.params.max_sides && !grows_no_side(ex, exit) && policy_may_compile();
 }
 
@@ -157,7 +158,9 @@ record_from(Activation *act, Executor *ex, uint32_t n, Frame *outermost, Frame *
 {
     Exit *exit = &ex->exits[n];
     if (ex->is_side || exit->ref >= ex->entry_end) {
+        PyObject *raised = PyErr_GetRaisedException();
         (void)record_start_side(act->tstate, innermost, ex, n);
+        PyErr_SetRaisedException(raised);
         return;
     }
     // The variables have other types than this trace wants: another version of the loop.
@@ -191,7 +194,7 @@ leave_on(Activation *act, Executor *ex, uint32_t n, Frame **frames, PyObject **e
     coverage_exit(ex, exit, raised);
     if (act->verdict != NULL) {
         bool first_try = exit->retry <= (uint32_t)jit.params.side_threshold;    // none has been given up here
-        policy_left(act->verdict, exit, frames[0], !raised && first_try && may_grow(ex, exit));
+        policy_left(act->verdict, exit, frames[0], first_try && may_grow(ex, exit, frames[0], raised));
     }
     if ((left_by == UOP_GUARD_IP || left_by == UOP_GUARD_VALID) && snap->n_frames > 1) {
         record_left_after_loop(frames[snap->n_frames - 1]);
@@ -199,7 +202,7 @@ leave_on(Activation *act, Executor *ex, uint32_t n, Frame **frames, PyObject **e
     if (exit->count >= exit->retry && grows_no_side(ex, exit)) {
         exit->retry = UINT32_MAX;       // never asked again
     }
-    else if (exit->count >= exit->retry && !raised && may_grow(ex, exit) && policy_is_hot(exit)) {
+    else if (exit->count >= exit->retry && may_grow(ex, exit, frames[0], raised) && policy_is_hot(exit)) {
         record_from(act, ex, n, frames[0], frames[snap->n_frames - 1]);
     }
     if (snap->n_frames > 1) {

@@ -101,6 +101,73 @@ help_frame_pop(Activation *act, void *frame)
 }
 
 void
+help_frame_unwind(Activation *act, void *frame)
+{
+    compat_frame_set_depth((Frame *)frame, 0);
+    record_frame_gone((Frame *)frame);
+    compat_pop_frame(act->tstate, (Frame *)frame);
+}
+
+void
+help_frame_forget(void *frame)
+{
+    (void)compat_forget_frame_object((Frame *)frame);
+}
+
+PyObject *
+help_traceback(Activation *act, PyObject *exc)
+{
+    return compat_add_traceback(act->tstate, exc);
+}
+
+PyObject *
+help_new_exception(PyObject *type, PyObject *arg)
+{
+    const PyTypeObject *base = (PyTypeObject *)PyExc_BaseException;
+    PyTypeObject *cls = (PyTypeObject *)type;
+    if (cls->tp_new != base->tp_new || cls->tp_init != base->tp_init) {
+        return arg != NULL ? PyObject_CallOneArg(type, arg) : PyObject_CallNoArgs(type);
+    }
+    PyObject *args = arg != NULL ? PyTuple_Pack(1, arg) : PyTuple_New(0);
+    PyBaseExceptionObject *exc = args != NULL ? (PyBaseExceptionObject *)cls->tp_alloc(cls, 0) : NULL;
+    if (exc == NULL) {
+        Py_XDECREF(args);
+        return NULL;
+    }
+    exc->args = args;                   // all else is 0, as BaseException.__new__ leaves it
+    return (PyObject *)exc;
+}
+
+// Is no exception being handled, in whichever generator or function? Then what is raised has no context.
+static bool
+nothing_is_handled(void)
+{
+    for (const _PyErr_StackItem *item = PyThreadState_Get()->exc_info; item != NULL; item = item->previous_item) {
+        if (item->exc_value != NULL && item->exc_value != Py_None) {
+            return false;
+        }
+    }
+    return true;
+}
+
+PyObject *
+help_raise(PyObject *exc, PyObject *cause)
+{
+    const PyBaseExceptionObject *e = (PyBaseExceptionObject *)exc;
+    if (e->context != NULL || e->cause != NULL) {
+        return NULL;
+    }
+    if (cause != NULL) {
+        PyException_SetCause(exc, cause == Py_None ? NULL : Py_NewRef(cause));
+    }
+    if (nothing_is_handled()) {
+        return Py_NewRef(exc);
+    }
+    PyErr_SetObject((PyObject *)Py_TYPE(exc), exc);
+    return PyErr_GetRaisedException();
+}
+
+void
 help_run_loop(Activation *act, void *frame, void *executor, int64_t depth)
 {
     // Not each time do the loop's variables have the types they had when this was recorded.
@@ -112,6 +179,7 @@ help_run_loop(Activation *act, void *frame, void *executor, int64_t depth)
     compat_frame_set_depth((Frame *)frame, (int)depth);
     record_end_overtaken();
     run_executor(act->tstate, (Frame *)frame, ex != NULL ? ex : executor, true);
+    (void)compat_forget_frame_object((Frame *)frame);   // a traceback's; this frame's variables are read anew in any case
     if (record_waits_for_exit()) {
         act->version = ~act->version;   // the trace leaves at GUARD_VALID, if not before
     }
