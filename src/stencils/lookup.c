@@ -17,6 +17,12 @@ UOP(DICT_FIND, (OBJ dict, OBJ key), OBJ, EFFECT | CALLS | EXITS, ())
     EXIT_IF(result == HELP_UNSURE);
 }
 
+// Exits if somebody is told of changes of the dict: compiled code may rely on what it holds.
+UOP(GUARD_UNTOLD, (OBJ dict), VOID, GUARD | EXITS | READS(DICT), ())
+{
+    EXIT_IF(((help_dict *)dict)->version & HELP_DICT_WATCHED);
+}
+
 // dict[key] = value after a DICT_FIND. The value there before is the trace's now.
 UOP(DICT_SET, (OBJ dict, OBJ key, OBJ value), VOID, EFFECT | CALLS | RAISES | WRITES(DICT), ())
 {

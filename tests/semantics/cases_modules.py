@@ -279,3 +279,22 @@ def case_dictionary_watched_from_outside():
     module = Module(HOT=HOT, total=0)
     exec("for i in range(HOT):\n    total += i\n", module)
     print(module["total"])
+
+
+def case_variables_set_through_the_module_s_dictionary():
+    # What the trace takes for a constant, for it has not changed so far, it changes itself.
+    for store in ("names['G'] = a", "names[name] = a", "vars(module)['G'] = a", "names.update(G=a)", "names.setdefault('H', a); names['G'] = a"):
+        for later in (2, "2"):
+            _run(f"""
+import types
+names, name, module = globals(), "G", types.SimpleNamespace()
+module = type("Module", (), {{}})()
+module.__dict__ = names
+def f(values):
+    out = []
+    for a in values:
+        {store}
+        out.append(G * 2)
+    return out
+seen = f([1] * HOT + [later] * 3)[-4:]
+""", later=later)

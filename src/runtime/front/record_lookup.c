@@ -1,6 +1,7 @@
 // record_lookup.c - keys of builtin types looked up in lists, tuples, sets and dicts: typed uops that
 // run no Python code. All: true if the bytecode has been recorded, false if it is to be recorded in
 // a more general way, and nothing but guards was written.
+#include "base/helpers.h"
 #include "front/record_call.h"
 
 static void
@@ -81,16 +82,19 @@ record_dict_item(Recorder *r)
     return true;
 }
 
-// dict[key] = value
+// dict[key] = value. A store to a module's variables may end what this very trace relies on: those, which are watched,
+// are left to the general path, behind which that is asked.
 bool
 record_dict_store(Recorder *r)
 {
     PyObject *old_now = NULL;
-    if (!may_find(concrete(r, 1), concrete(r, 0), &old_now)) {
+    if (!may_find(concrete(r, 1), concrete(r, 0), &old_now)
+        || (((help_dict *)concrete(r, 1))->version & HELP_DICT_WATCHED)) {
         return false;
     }
     Ref old = find(r, peek(r, 1), peek(r, 0), concrete(r, 0), old_now != NULL);
     (void)real(r, peek(r, 2));
+    build1(&r->b, UOP_GUARD_UNTOLD, peek(r, 1));
     build_raw(&r->b, UOP_DICT_SET, peek(r, 1), peek(r, 0), peek(r, 2), 0, 0);
     drop(r, 3);
     if (old_now != NULL) {

@@ -126,8 +126,8 @@ field_written(const Since *since, uint64_t offset)
 static bool
 is_passing(int op)
 {
-    return op == UOP_GUARD_FRAME_IS || op == UOP_DICT_CHANGES || op == UOP_GLOBAL_LOAD || op == UOP_GUARD_QUIET
-        || op == UOP_SLOT_LOAD_OLD;
+    return op == UOP_GUARD_FRAME_IS || op == UOP_DICT_CHANGES || op == UOP_GUARD_UNTOLD || op == UOP_GLOBAL_LOAD
+        || op == UOP_GUARD_QUIET || op == UOP_SLOT_LOAD_OLD;
 }
 
 enum { IS_VALUE = 1, IS_CHECK = 2, IS_KNOWN = 4 };
