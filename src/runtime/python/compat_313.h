@@ -36,7 +36,6 @@
 #pragma GCC diagnostic pop
 #endif
 #include "base/activation.h"
-#include "run/executor.h"
 #include "python/compat.h"
 
 // compat_watched_locally(); native calls ask often.

@@ -4,8 +4,6 @@
 
 #include "back/assign.h"
 
-#include <time.h>
-
 typedef struct Executor Executor;
 
 typedef struct {
@@ -167,12 +165,6 @@ executor_left_op(const Executor *ex, const Exit *exit)
     return op == UOP_FORCED_EXIT ? ex->ins[exit->ref + 1].op : op;
 }
 
-// May unknown code have run before this exit, with no GUARD_VALID between?
-bool executor_exit_is_unchecked(const Executor *ex, const Exit *exit);
-
-uint64_t clock_ns(clockid_t clock);      // jit.c
-uint64_t now_ns(void);                  // of a clock that only goes forward
-void origin_free(Origin *origin);        // NULL: nothing
 static inline uint64_t konst_bits(const Executor *ex, Ref ref) { return ex->konsts[ref & ~KREF].bits; }
 
 #endif
