@@ -1,31 +1,20 @@
 // jit.c - from a finished recording to an installed executor: the main line of the run time.
-#include "front/record.h"
+#include "jit.h"
 #include "back/codemem.h"
-#include "face/coverage.h"
 #include "back/emit.h"
-#include "policy/policy.h"
-#include "run/restore.h"
-#include "base/activation.h"
 #include "back/stencil_table.h"
+#include "base/activation.h"
+#include "base/os.h"
+#include "front/record.h"
+#include "policy/policy.h"
+#include "run/anchors.h"
+#include "run/coverage.h"
+#include "run/executor_life.h"
+#include "run/invalidate.h"
+#include "run/restore.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-Executor *executor_new(void);           // executor.c
-
-uint64_t
-clock_ns(clockid_t clock)
-{
-    struct timespec ts;
-    clock_gettime(clock, &ts);
-    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
-uint64_t
-now_ns(void)
-{
-    return clock_ns(CLOCK_MONOTONIC);
-}
 
 // --- dumps ------------------------------------------------------------------------------------
 
@@ -378,9 +367,9 @@ compile_trace(Recorder *r, const Executor *target, uint16_t loop_snap)
     }
     ex->recorded = jit.keep_text ? trace_pack(r->t) : NULL;
     dump("record", r, r->t);
-    uint64_t start = now_ns();
+    uint64_t start = os_now();
     AbortReason reason = optimise(&r->b, loop_snap, (ForceExit){jit.params.force_exit, &jit.force_left}, final);
-    uint64_t optimised = now_ns();
+    uint64_t optimised = os_now();
     if (reason == ABORT_NONE) {
         fill_self(final, ex, r->t);
         dump("opt", r, final);
@@ -426,7 +415,7 @@ compile_trace(Recorder *r, const Executor *target, uint16_t loop_snap)
         PyErr_Clear();
         reason = ABORT_INVALIDATED;
     }
-    uint64_t end = now_ns();
+    uint64_t end = os_now();
     policy_charge(end - start);
     if (reason == ABORT_NONE) {
         ex->root->minds |= r->minds;
@@ -450,19 +439,4 @@ compile_trace(Recorder *r, const Executor *target, uint16_t loop_snap)
     }
     Py_DECREF(ex);
     return reason;
-}
-
-void
-log_abort(Recorder *r, AbortReason reason)
-{
-    RFrame *f = r->n_frames > 0 ? top_frame(r) : NULL;
-    PyCodeObject *code = f != NULL ? f->code : r->anchor_code;
-    int line = f != NULL ? PyCode_Addr2Line(code, (int)(f->ip - compat_code_start(code)) * 2) : 0;
-    const char *what = reason == ABORT_BYTECODE || jit.dump != NULL
-        ? compat_instr_name(code, &r->now) : "";
-    if (jit.dump != NULL && strstr(jit.dump, "abort") != NULL) {
-        fprintf(stderr, "--- abort: %s at %s:%d %s\n", abort_text(reason),
-                PyUnicode_AsUTF8(code->co_filename), line, what);
-    }
-    hook_log_abort(code, line, reason, what);
 }

@@ -12,8 +12,10 @@ import pytest
 
 RUNTIME = Path(__file__).resolve().parents[2] / "src/runtime"
 TARGETS = ["x86_64-macos", "aarch64-macos", "x86_64-windows-gnu", "aarch64-windows-gnu", "x86_64-linux-gnu", "aarch64-linux-gnu"]
-FILES = ["codemem.c", *sorted(path.name for pattern in ("pages_*.c", "patch_*.c", "enter_*.c") for path in RUNTIME.glob(f"back/{pattern}"))]
-WANTED = ("codemem_alloc", "pages_reserve", "pages_begin_write", "pages_end_write", "patch_functions", "patch_jump", "emit_enter")
+PATTERNS = ("back/codemem.c", "back/pages_*.c", "back/patch_*.c", "back/enter_*.c", "base/os_*.c")
+FILES = sorted(path.relative_to(RUNTIME).as_posix() for pattern in PATTERNS for path in RUNTIME.glob(pattern))
+WANTED = ("codemem_alloc", "pages_reserve", "pages_begin_write", "pages_end_write", "patch_functions", "patch_jump", "emit_enter",
+          "os_now", "os_process_time", "os_stack")
 UNWIND = ("enter_unwind", "enter_unwind_entry")
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("ziglang") is None, reason="needs the ziglang wheel")
@@ -43,8 +45,8 @@ def names_in(path):
 def test_builds_for(target, zig, tmp_path):
     found = set()
     for name in FILES:
-        output = tmp_path / (name + ".o")
+        output = tmp_path / (Path(name).name + ".o")
         flags = ["-std=gnu11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-Wno-empty-translation-unit"]
-        zig("cc", "-target", target, "-mcpu=baseline", "-fno-sanitize=all", *flags, "-c", f"-I{RUNTIME}", str(RUNTIME / "back" / name), "-o", str(output))
+        zig("cc", "-target", target, "-mcpu=baseline", "-fno-sanitize=all", *flags, "-c", f"-I{RUNTIME}", str(RUNTIME / name), "-o", str(output))
         found |= names_in(output)
     assert found == {*WANTED, *(UNWIND if "windows" in target else ())}

@@ -11,8 +11,8 @@ sed -n 's/^JITPATCH_SYMBOL(\(\w*\));/void \1(void) { __builtin_trap(); }/p' "$ge
     | sort -u > "$output.symbols.c"
 exec ${CC:-gcc} -std=gnu11 -O1 -g -Wall -Wextra -Wno-missing-field-initializers -Wno-sign-compare \
     -Wno-unused-parameter -no-pie -I"$runtime" -I"$include" "$@" -o "$output" \
-    "$here/test_assign.c" "$here/random_trace.c" "$here/trace_tool.c" "$here/trash.c" "$runtime/back/tables.c" \
+    "$here/test_assign.c" "$here/random_trace.c" "$here/trace_tool.c" "$here/trash.c" "$runtime/back/tables.c" "$runtime/ir/uop_table.c" \
     "$runtime/back/assign.c" "$runtime/back/assign_live.c" "$runtime/back/assign_loop.c" \
     "$runtime/back/assign_regs.c" "$runtime/back/moves.c" "$runtime/back/emit.c" "$runtime/back/codemem.c" "$runtime"/back/pages_*.c \
-    "$runtime"/back/patch_*.c "$runtime"/back/enter_*.c \
+    "$runtime"/back/patch_*.c "$runtime"/back/enter_*.c "$runtime/base/os_posix.c" \
     "$output.symbols.c" -lm

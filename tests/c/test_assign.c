@@ -7,8 +7,7 @@
 //     test_assign time            time per instruction and per trace
 #include "random_trace.h"
 #include "trace_tool.h"
-
-#include <time.h>
+#include "../../src/runtime/base/os.h"
 
 static const Activation nothing;
 
@@ -334,33 +333,24 @@ test_access(void)
 
 // --- times --------------------------------------------------------------------------------------
 
-// emit.c asks for it, too; the runtime's stands in jit.c, which is not part of this program.
-uint64_t
-now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 static void
 measure(const char *name, Tool *tool)
 {
     enum { TURNS = 2000 };
     AssignOptions options = { 0, 0 };
-    uint64_t start = now_ns();
+    uint64_t start = os_now();
     for (int i = 0; i < TURNS; i++) {
         assign_trace(tool->t, &options, tool->a);
     }
-    double assign = (double)(now_ns() - start) / TURNS;
+    double assign = (double)(os_now() - start) / TURNS;
     tool->ex.exits = calloc(tool->a->n_exits + 1, sizeof(Exit));
-    start = now_ns();
+    start = os_now();
     for (int i = 0; i < TURNS; i++) {
         emit_trace(tool->t, tool->a, NULL, &tool->ex);
         emit_free(&tool->ex);
     }
-    double emit = (double)(now_ns() - start) / TURNS;
-    start = now_ns();
+    double emit = (double)(os_now() - start) / TURNS;
+    start = os_now();
     uint8_t *at = codemem_alloc(tool->ex.code_size);
     for (int i = 0; i < TURNS; i++) {
         codemem_begin_write(at, tool->ex.code_size);
@@ -368,7 +358,7 @@ measure(const char *name, Tool *tool)
         codemem_end_write(at, tool->ex.code_size);
     }
     codemem_free(at, tool->ex.code_size);
-    double protect = (double)(now_ns() - start) / TURNS;
+    double protect = (double)(os_now() - start) / TURNS;
     printf("%-10s %4u ins, %4u stencils, %5u bytes: assign %6.0f ns (%.0f/ins), emit %6.0f ns, "
            "of it mprotect %.0f\n", name, tool->t->n_ins, tool->a->n_code, tool->ex.code_size,
            assign, assign / tool->t->n_ins, emit, protect);

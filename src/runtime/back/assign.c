@@ -486,7 +486,7 @@ assign_ins(State *s, Ref pos)
     const Ins *ins = &s->t->ins[pos];
     s->pos = s->w.ref = pos;
     if (ins->op == UOP_LOOP_ENTRY) {
-        loop_entry(s);
+        assign_loop_entry(s);
         return;
     }
     if (ins->op == UOP_LOOP) {

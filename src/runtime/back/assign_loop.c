@@ -92,7 +92,7 @@ add_entry(State *s, Ref ref, Loc loc)
 
 // Each value is in one place from here on, as traces that jump here will bring it there only.
 void
-loop_entry(State *s)
+assign_loop_entry(State *s)
 {
     for (int reg = 0; reg < REGS; reg++) {
         Ref ref = s->in_reg[reg];

@@ -2,10 +2,10 @@
 #ifndef JITPATCH_ASSIGN_STATE_H
 #define JITPATCH_ASSIGN_STATE_H
 
-#include "base/aborts.h"
 #include "back/assign.h"
 #include "back/moves.h"
 #include "back/stencil_table.h"
+#include "base/aborts.h"
 
 enum { NO_SLOT = -1, NEVER = 0xffff, NO_PHI = 0xffff };
 
@@ -120,7 +120,7 @@ uint32_t next_random(State *s);
 
 // --- assign_loop.c: where control arrives and departs -------------------------------------------
 void loop_inherit(State *s);
-void loop_entry(State *s);
+void assign_loop_entry(State *s);
 void loop_head(State *s);
 void loop_back(State *s);
 void loop_back_early(State *s);         // before the last check of a turn, if that is possible

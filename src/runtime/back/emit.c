@@ -16,6 +16,7 @@
 // The links of a trace's exits are pointers in memory that is not executable: to the rest of the stub, or
 // to the side trace. So no code is ever changed.
 #include "back/emit.h"
+#include "base/os.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -513,9 +514,9 @@ emit_trace(const Trace *t, const Assignment *a, const Executor *target, Executor
         return ABORT_ASSIGN_MEMORY;
     }
     e.error_stubs = (uint32_t *)(e.parts + a->n_code);
-    uint64_t start = now_ns();
+    uint64_t start = os_now();
     int reason = emit_at(&e, target);
-    ex->emit_ns = now_ns() - start;
+    ex->emit_ns = os_now() - start;
     if (reason == 0 && ex->recorded != NULL) {
         keep_pieces(&e);
     }

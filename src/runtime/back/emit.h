@@ -2,8 +2,8 @@
 #ifndef JITPATCH_EMIT_H
 #define JITPATCH_EMIT_H
 
+#include "back/executor.h"
 #include "base/activation.h"
-#include "run/executor.h"
 
 // Copies and patches `a` into code memory and fills machine_code, code_size, loop_entry, links and
 // every exits[].stub of `ex` (whose exits[] are allocated, a->n_exits of them). `target` is the

@@ -1,10 +1,9 @@
-// tables.c - the generated tables, compiled: what is known of every uop, and every stencil.
+// tables.c - the generated tables of stencils, compiled. Their shapes are in stencil_table.h.
 //
-// The one place that includes them. Their shapes are in uop.h and stencil_table.h.
-#include "ir/uop.h"
-#include "base/activation.h"
+// They name C functions that templates call, ours (run/helpers.c) and CPython's, by their addresses.
 #include "back/stencil_table.h"
-#include "../../../generated/uop_table.h"
+#include "base/activation.h"
+#include "ir/uop.h"
 #include "../../../generated/stencil_tables.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof(*(array)))

@@ -10,6 +10,6 @@ typedef enum {
     ABORT_COUNT
 } AbortReason;
 
-const char *abort_text(AbortReason reason);     // anchors.c
+const char *abort_text(AbortReason reason);
 
 #endif

@@ -11,9 +11,11 @@
 // finishes, in the same frame.
 //
 // A `for` loop of the interpreter's does not come by here (FOR_ITER_GEN), nor does send().
-#include "run/executor_life.h"
 #include "entry/hook.h"
 #include "entry/nominate.h"
+#include "run/anchors.h"
+#include "run/enter.h"
+#include "run/executor_life.h"
 
 static iternextfunc interpreter_next;   // tp_iternext as CPython has it
 static PyInterpreterState *served;
@@ -26,6 +28,31 @@ static struct {
     Executor *ex;                       // NULL: none yet
     uint64_t changes;
 } cache[CACHE_SIZE];
+
+int
+generator_entry(PyCodeObject *code, int offset)
+{
+    Instr in;
+    int first = compat_code_first_traceable(code);
+    bool begun = offset >= first;
+    if (compat_decode(code, begun ? offset : first, &in) < 0 || in.op != BC_RESUME
+        || (begun && (compat_decode(code, in.next, &in) < 0 || in.op != BC_POP_TOP))) {
+        PyErr_Clear();
+        return -1;
+    }
+    int entry = in.next;
+    for (int jumps = 0; begun && jumps < 4; jumps++) {
+        if (compat_decode(code, entry, &in) < 0) {
+            PyErr_Clear();
+            return -1;
+        }
+        if (in.op != BC_JUMP_BACKWARD && in.op != BC_JUMP_FORWARD) {
+            break;
+        }
+        entry = in.target;
+    }
+    return entry;
+}
 
 // Compiled code for the place where the generator waits, or NULL.
 static Executor *
@@ -84,7 +111,7 @@ generator_is_cold(Frame *frame)
 {
     enum { REMEMBERED = 256 };
     static struct { PyCodeObject *code; uint64_t changes; } cold[REMEMBERED];
-    if (!nominate_is_on()) {
+    if (!jit.nominates) {
         return false;
     }
     PyCodeObject *code = compat_frame_code(frame);

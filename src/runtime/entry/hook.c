@@ -16,13 +16,16 @@
 // In a callback tstate->current_frame is the running frame with its stack saved; what the
 // callback leaves in instr_ptr and stack is where the interpreter goes on.
 
-#include "entry/anchors.h"
-#include "run/executor_life.h"
 #include "entry/hook.h"
 #include "entry/nominate.h"
-#include "policy/policy.h"
 #include "entry/sampler.h"
 #include "entry/vectorcall.h"
+#include "policy/policy.h"
+#include "run/anchors.h"
+#include "run/enter.h"
+#include "run/entries.h"
+#include "run/executor_life.h"
+#include "run/recorder.h"
 
 #include <stddef.h>
 
@@ -106,7 +109,7 @@ loop_turn(PyCodeObject *code, int to)
     PyThreadState *tstate = PyThreadState_GET();
     Frame *frame = compat_current_frame(tstate);
     if (jit.recorder != NULL && is_watched(code)
-        && !record_waits_for(compat_current_frame(PyThreadState_GET()))) {
+        && !recorder_calls.waits_for(compat_current_frame(PyThreadState_GET()))) {
         return false;           // the recorder sees the jump as an instruction
     }
     if (anchor->newest != NULL && anchor_drop_invalid(code, to)) {
@@ -128,7 +131,9 @@ loop_turn(PyCodeObject *code, int to)
     }
     if (anchor->newest != NULL) {
         if (enter(tstate, frame, anchor->newest)) {
-            record_loop_left(frame);
+            if (jit.recorder != NULL) {
+                recorder_calls.loop_left(frame);
+            }
             return false;
         }
         // None of its traces is for this frame (another module's globals, say): as if there were
@@ -139,7 +144,7 @@ loop_turn(PyCodeObject *code, int to)
             return false;
         }
     }
-    if (jit.recorder != NULL || !policy_may_compile() || record_start_root(tstate, frame, code, to) < 0) {
+    if (jit.recorder != NULL || !policy_may_compile() || recorder_calls.start_root(tstate, frame, code, to) < 0) {
         // Busy with another loop, or not now: soon again.
         anchor = anchor_need(code, to);
         if (anchor != NULL && anchor->count >= anchor->threshold) {
@@ -169,7 +174,7 @@ function_start(CodeInfo *info)
         || compat_frame_ip(frame) != compat_code_start(code) + anchor->offset) {
         return false;
     }
-    if (jit.recorder != NULL && record_follows(frame, code)) {
+    if (jit.recorder != NULL && recorder_calls.follows(frame, code)) {
         return false;
     }
     if (anchor->newest != NULL && anchor_drop_invalid(code, anchor->offset) && anchor->newest == NULL) {
@@ -190,7 +195,7 @@ function_start(CodeInfo *info)
         }
     }
     if (jit.recorder != NULL || !policy_may_compile()
-        || record_start_function(tstate, frame, code, anchor->offset) < 0) {
+        || recorder_calls.start_function(tstate, frame, code, anchor->offset) < 0) {
         anchor->count = anchor->threshold > RETRY_TURNS ? anchor->threshold - RETRY_TURNS : 0;
         PyErr_Clear();
     }
@@ -262,7 +267,7 @@ hook_resumed(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int *key)
     if (++anchor->count < anchor->threshold || compat_watched_by_others(tstate, code)) {
         return NULL;
     }
-    if (jit.recorder != NULL || !policy_may_compile() || record_start_resumed(tstate, frame, code, *key) < 0) {
+    if (jit.recorder != NULL || !policy_may_compile() || recorder_calls.start_resumed(tstate, frame, code, *key) < 0) {
         anchor->count = anchor->threshold > RETRY_TURNS ? anchor->threshold - RETRY_TURNS : 0;
         PyErr_Clear();
     }
@@ -313,9 +318,9 @@ on_instruction(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_t narg
         && compat_frame_code(frame) == code && compat_frame_ip(frame) == compat_code_start(code) + offset
         && !compat_after_prefix(code, offset)) {
         PyObject *exc = PyErr_GetRaisedException();
-        record_instruction(tstate, frame, code, offset);
+        recorder_calls.instruction(tstate, frame, code, offset);
         PyErr_SetRaisedException(exc);
-        record_drop_leftovers();
+        recorder_calls.drop_leftovers();
     }
     Py_RETURN_NONE;
 }
@@ -535,6 +540,15 @@ count_instead(void)
     PyErr_SetRaisedException(exc);
 }
 
+void
+hook_init(void)
+{
+    entry_calls = (EntryCalls){
+        .refresh = nominate_refresh, .ask = nominate_ask, .forget = nominate_forget, .update_events = hook_update_events,
+        .may_open = vectorcall_may_open, .close_code = vectorcall_close_code,
+        .function_changed = vectorcall_function_changed};
+}
+
 int
 hook_enable(void)
 {
@@ -561,7 +575,7 @@ hook_enable(void)
     policy_begin();
     nominate_switch(wants_sampler() && sampler_start(nominate_sample, count_instead));
     // Those were for the check only, if there is a sampler.
-    if (nominate_is_on() && set_events(0) < 0) {
+    if (jit.nominates && set_events(0) < 0) {
         hook_disable();
         return -1;
     }

@@ -1,9 +1,14 @@
-// hook.h - what hook.c offers to module.c and executor.c; the rest of the runtime uses jit.h.
+// hook.h - what hook.c offers, and the other ways in.
 #ifndef JITPATCH_HOOK_H
 #define JITPATCH_HOOK_H
 
-#include "jit.h"
+#include "back/executor.h"
+#include "base/activation.h"
+#include "base/state.h"
+#include "python/compat.h"
 
+// Once, when the extension is loaded: what stands below entry/ can ask it (run/entries.h).
+void hook_init(void);
 // Take sys.monitoring's OPTIMIZER_ID and its events. -1 with RuntimeError if another tool has it.
 int hook_enable(void);
 // Give them back. Compiled code that is running goes on until its next check.
@@ -13,13 +18,18 @@ struct CodeInfo;
 void hook_update_events(struct CodeInfo *info);
 // Is the code object on the path of the recording under way?
 bool hook_is_recording(PyCodeObject *code);
-// Take a root trace out of its loop's chain (drops the chain's reference).
-void hook_uninstall_root(Executor *ex);
+// Have INSTRUCTION events delivered for this code object (nests by set, not by count).
+int hook_watch_code(PyCodeObject *code);
+void hook_unwatch_all(void);
 
 // A generator is about to be resumed by C code, and will come to `key` (anchor_key): the newest trace
 // for that place, or NULL: a turn is counted, and a recording begun when it is hot. *key becomes -1 if
 // there will never be one.
 Executor *hook_resumed(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int *key);
+
+// Where a trace begins for a generator that waits at `offset`: behind RESUME, the None that the yield
+// gives, and jumps. -1: nowhere.
+int generator_entry(PyCodeObject *code, int offset);
 
 // --- generators.c -----------------------------------------------------------------------------
 // Take generators' tp_iternext, and give it back.

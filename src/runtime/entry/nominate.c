@@ -15,8 +15,9 @@
 // not pay) loses its events, and needs twice as many samples the next time.
 #include "entry/nominate.h"
 #include "entry/hook.h"
-#include "policy/policy.h"
 #include "entry/sampler.h"
+#include "policy/policy.h"
+#include "run/anchors.h"
 
 enum {
     MAX_WALK = 16,              // frames looked at in one sample
@@ -33,7 +34,6 @@ enum {
 };
 
 static struct {
-    bool on;
     uint64_t now;               // number of the present sample
     CodeInfo **heard;           // code objects with events
     size_t n_heard, room;
@@ -53,12 +53,6 @@ static Credit credits[CREDITS];
 // The loop around an instruction, as found before. `code` is compared only, with its version: where a code object
 // was, there may be another one now.
 static struct { const PyCodeObject *code; uint32_t version; int at, head; } scanned[CREDITS];
-
-bool
-nominate_is_on(void)
-{
-    return all.on;
-}
 
 // --- where a frame stands ---------------------------------------------------------------------
 
@@ -158,7 +152,7 @@ heard_in_vain(CodeInfo *info)
 void
 nominate_refresh(CodeInfo *info)
 {
-    uint8_t wanted = all.on ? anchor_events_wanted(info) : 0;
+    uint8_t wanted = jit.nominates ? anchor_events_wanted(info) : 0;
     if (wanted != 0) {
         set_heard(info, wanted);
     }
@@ -180,7 +174,7 @@ nominate_forget_all(void)
 void
 nominate_switch(bool on)
 {
-    all.on = on;
+    jit.nominates = on;
     all.now = 0;
     memset(credits, 0, sizeof credits);
 }
@@ -198,7 +192,7 @@ hear(CodeInfo *info, uint8_t what)
 void
 nominate_ask(CodeInfo *info, uint8_t what)
 {
-    if (all.on && info->vain < MAX_ASKED && (info->heard & what) != what) {
+    if (jit.nominates && info->vain < MAX_ASKED && (info->heard & what) != what) {
         hear(info, what);
     }
 }
@@ -270,7 +264,7 @@ nominate_sample(uint64_t n, bool late)
     PyThreadState *tstate = PyThreadState_GET();
     all.now = n;
     policy_sample();
-    if (!jit.enabled || !all.on || tstate->interp != PyInterpreterState_Main()) {
+    if (!jit.enabled || !jit.nominates || tstate->interp != PyInterpreterState_Main()) {
         return;
     }
     PyObject *exc = PyErr_GetRaisedException();

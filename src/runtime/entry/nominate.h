@@ -2,7 +2,7 @@
 #ifndef JITPATCH_NOMINATE_H
 #define JITPATCH_NOMINATE_H
 
-#include "entry/anchors.h"
+#include "run/anchors.h"
 
 // A SampleFunction (sampler.h): looks where the thread that runs stands, and hears what was met repeatedly.
 void nominate_sample(uint64_t n, bool late);
@@ -15,15 +15,14 @@ void nominate_ask(CodeInfo *info, uint8_t what);        // HEAR_*
 void nominate_forget(CodeInfo *info);
 // All code objects lose their events.
 void nominate_forget_all(void);
-// Is code heard by nomination, not all of it by counting?
-bool nominate_is_on(void);
+// Is code heard by nomination (jit.nominates), not all of it by counting?
 void nominate_switch(bool on);
 
 // What a generator that C code resumes asks: is it of no interest?
 static inline bool
 nominate_is_cold(const CodeInfo *info)
 {
-    return nominate_is_on() && (info == NULL || !info->heard);
+    return jit.nominates && (info == NULL || !info->heard);
 }
 
 #endif

@@ -24,9 +24,11 @@
 // A wake-up costs a program that shares its core with the thread 12 to 30 us (what the kernel displaces from the
 // caches included), a request 0.07 us. So sampling begins fast, when most programs have their start-up behind them and
 // their loops before them, and slows down: at the last interval a wake-up every 10 ms is 0.1 to 0.3 % of the time.
-#include "python/compat.h"
-#include "jit.h"
 #include "entry/sampler.h"
+#include "back/executor.h"
+#include "base/os.h"
+#include "base/state.h"
+#include "python/compat.h"
 
 #include <pthread.h>
 #include <semaphore.h>
@@ -79,8 +81,8 @@ is_late(void)
     bool slept = usage.ru_nvcsw != sampler.sleeps || !pthread_equal(self, sampler.server);
     sampler.sleeps = usage.ru_nvcsw;
     sampler.server = self;
-    return now_ns() - atomic_load(&sampler.asked_at) > LATE_NS
-        && (slept || clock_ns(CLOCK_PROCESS_CPUTIME_ID) - atomic_load(&sampler.asked_cpu) > LATE_NS);
+    return os_now() - atomic_load(&sampler.asked_at) > LATE_NS
+        && (slept || os_process_time() - atomic_load(&sampler.asked_cpu) > LATE_NS);
 }
 
 static int
@@ -149,8 +151,8 @@ run(void *generation)
             continue;
         }
         samples += asked;
-        atomic_store(&sampler.asked_cpu, clock_ns(CLOCK_PROCESS_CPUTIME_ID));
-        atomic_store(&sampler.asked_at, now_ns());
+        atomic_store(&sampler.asked_cpu, os_process_time());
+        atomic_store(&sampler.asked_at, os_now());
         asked = compat_add_pending_call(sampler.interp, serve, generation);
     }
     return NULL;

@@ -18,6 +18,9 @@
 //
 // While a recording is under way every call goes to the interpreter, whose instructions the recorder follows.
 #include "entry/vectorcall.h"
+#include "run/anchors.h"
+#include "run/enter.h"
+#include "run/executor_life.h"
 #include "run/run_code.h"
 #include "run/switches.h"
 

@@ -2,7 +2,7 @@
 #ifndef JITPATCH_VECTORCALL_H
 #define JITPATCH_VECTORCALL_H
 
-#include "entry/anchors.h"
+#include "run/anchors.h"
 
 enum { DOOR_STRIKES = 16 };     // so many reasons not to, and functions of a code object get no doors any more
 

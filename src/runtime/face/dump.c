@@ -2,11 +2,11 @@
 //
 // Read-only: what is told here is what is compiled in, and needs no trace and no enabled JIT.
 // jitpatch/dump.py gives the numbers their names.
-#include "base/activation.h"
-#include "face/coverage.h"
 #include "face/dump.h"
-#include "ir/ir.h"
 #include "back/stencil_table.h"
+#include "base/activation.h"
+#include "ir/ir.h"
+#include "run/coverage.h"
 
 static const char *const type_names[] = {[TY_VOID] = "VOID", [TY_OBJ] = "OBJ", [TY_I64] = "I64",
                                          [TY_F64] = "F64"};

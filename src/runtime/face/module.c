@@ -1,20 +1,19 @@
 // module.c - the extension jitpatch._jitpatch: the JIT's state, switched on and off, and what the
 // Python side asks for. No logic of the JIT is here.
 
-#include "base/activation.h"
 #include "back/codemem.h"
-#include "face/coverage.h"
-#include "face/dump.h"
 #include "back/emit.h"
-#include "run/executor_life.h"
+#include "base/activation.h"
 #include "entry/hook.h"
-#include "policy/policy.h"
-#include "run/restore.h"
+#include "face/dump.h"
 #include "face/testhooks.h"
+#include "jit.h"
+#include "policy/policy.h"
+#include "run/coverage.h"
+#include "run/executor_life.h"
+#include "run/restore.h"
 
 #include <stddef.h>
-
-Jit jit;
 
 // --- parameters -------------------------------------------------------------------------------
 
@@ -421,6 +420,8 @@ module_exec(PyObject *module)
         return -1;
     }
     if (jit.executors == NULL) {
+        hook_init();
+        record_init(compile_trace);
         for (size_t i = 0; i < Py_ARRAY_LENGTH(param_table); i++) {
             *param_at(&param_table[i]) = param_table[i].value;
         }

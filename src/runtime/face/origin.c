@@ -3,22 +3,12 @@
 // For benchmarks/codegen.py alone, which has LLVM compile the same stencils and runs both: private
 // functions, always built in like those of testhooks.c. Nothing is kept unless it was asked for.
 
-#include "run/executor_life.h"
 #include "back/codemem.h"
 #include "back/stencil_table.h"
 #include "face/testhooks.h"
+#include "run/executor_life.h"
 #include <stdlib.h>
 #include <string.h>
-
-void
-origin_free(Origin *origin)
-{
-    if (origin != NULL) {
-        free(origin->code);
-        free(origin->error_stubs);
-        free(origin);
-    }
-}
 
 static PyObject *
 keep_origins(PyObject *Py_UNUSED(module), PyObject *on)

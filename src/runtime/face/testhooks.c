@@ -4,10 +4,12 @@
 // They are always built in, under names with an underscore, so that what is tested is what is
 // shipped. None is called by the package.
 
-#include "back/codemem.h"
-#include "run/executor_life.h"
 #include "face/testhooks.h"
+#include "back/codemem.h"
 #include "entry/vectorcall.h"
+#include "run/anchors.h"
+#include "run/executor_life.h"
+#include "run/invalidate.h"
 
 // --- frames -----------------------------------------------------------------------------------
 

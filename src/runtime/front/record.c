@@ -14,8 +14,13 @@
 //
 // See record.h for the books that are kept, build.h for how instructions are simplified.
 #include "front/record.h"
-#include "policy/policy.h"
+#include "base/os.h"
+#include "entry/hook.h"
 #include "front/snapshot.h"
+#include "policy/policy.h"
+#include "run/anchors.h"
+#include "run/invalidate.h"
+#include "run/recorder.h"
 #include "run/switches.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +30,7 @@
 
 enum { MAX_ELSEWHERE = 20000 };         // events of other frames in a row: about a millisecond
 
+static RecordCompile *compile;            // what becomes of a finished recording
 static Recorder *storage;               // one recording at a time; allocated at the first
 static Trace *storage_trace;
 
@@ -47,7 +53,7 @@ leave_behind(PyObject *o)
     jit.to_sweep = true;
 }
 
-void
+static void
 record_drop_leftovers(void)
 {
     if (leftovers != NULL) {
@@ -97,7 +103,7 @@ recorder_new(PyThreadState *tstate)
     r->first_drop_ip = NULL;
     r->loud = NO_REF;
     r->resumed = false;
-    r->started = now_ns();
+    r->started = os_now();
     r->switches = switches_count(tstate);
     r->now.offset = -1;
     r->start_offset = -1;
@@ -122,7 +128,7 @@ recording_is_stale(PyThreadState *tstate)
     return tstate == jit.recorder->tstate;
 }
 
-void
+static void
 record_end_overtaken(void)
 {
     if (jit.recorder != NULL && jit.recorder->leaves_with_exit != 0) {
@@ -130,7 +136,7 @@ record_end_overtaken(void)
     }
 }
 
-void
+static void
 record_left_in_compiled(const Frame *frame)
 {
     Recorder *r = jit.recorder;
@@ -139,13 +145,13 @@ record_left_in_compiled(const Frame *frame)
     }
 }
 
-bool
+static bool
 record_waits_for_exit(void)
 {
     return jit.recorder != NULL && jit.recorder->leaves_with_exit != 0;
 }
 
-void
+static void
 record_left_after_loop(const Frame *innermost)
 {
     Recorder *r = jit.recorder;
@@ -156,7 +162,7 @@ record_left_after_loop(const Frame *innermost)
 
 // Compiled code has run the frame to its end: a recording that waited in it, begun where the loop
 // that a trace ran as a whole was left, will hear no more.
-void
+static void
 record_frame_gone(const Frame *frame)
 {
     for (int k = 0; jit.recorder != NULL && k < jit.recorder->n_frames; k++) {
@@ -191,31 +197,6 @@ may_start(PyThreadState *tstate)
         record_abort(ABORT_EXCEPTION);
     }
     return jit.recorder == NULL;
-}
-
-int
-generator_entry(PyCodeObject *code, int offset)
-{
-    Instr in;
-    int first = compat_code_first_traceable(code);
-    bool begun = offset >= first;
-    if (compat_decode(code, begun ? offset : first, &in) < 0 || in.op != BC_RESUME
-        || (begun && (compat_decode(code, in.next, &in) < 0 || in.op != BC_POP_TOP))) {
-        PyErr_Clear();
-        return -1;
-    }
-    int entry = in.next;
-    for (int jumps = 0; begun && jumps < 4; jumps++) {
-        if (compat_decode(code, entry, &in) < 0) {
-            PyErr_Clear();
-            return -1;
-        }
-        if (in.op != BC_JUMP_BACKWARD && in.op != BC_JUMP_FORWARD) {
-            break;
-        }
-        entry = in.target;
-    }
-    return entry;
 }
 
 // Recording a root trace for `key`, the frame standing at `start`.
@@ -261,20 +242,20 @@ start_root(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int key, int
     return done;
 }
 
-int
+static int
 record_start_root(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int key)
 {
     return start_root(tstate, frame, code, key, key_offset(key), false);
 }
 
-int
+static int
 record_start_resumed(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int key)
 {
     return start_root(tstate, frame, code, key, key_offset(key), true);
 }
 
 // Entered at RESUME, which the interpreter has done when the trace begins.
-int
+static int
 record_start_function(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int anchor)
 {
     if (start_root(tstate, frame, code, anchor, anchor + 1, false) < 0) {
@@ -319,7 +300,7 @@ begin_side(PyThreadState *tstate, Frame *frame, Executor *ex, uint32_t n)
     return 0;
 }
 
-int
+static int
 record_start_side(PyThreadState *tstate, Frame *frame, Executor *ex, uint32_t n)
 {
     compat_forbid_python(tstate, true);
@@ -339,9 +320,24 @@ recorder_stop(Recorder *r)
     r->b.keep = NULL;
     r->parent = NULL;
     jit.recorder = NULL;
-    uint64_t start = now_ns();
+    uint64_t start = os_now();
     hook_unwatch_all();
-    jit.stats.record_ns += now_ns() - start;
+    jit.stats.record_ns += os_now() - start;
+}
+
+static void
+log_abort(Recorder *r, AbortReason reason)
+{
+    RFrame *f = r->n_frames > 0 ? top_frame(r) : NULL;
+    PyCodeObject *code = f != NULL ? f->code : r->anchor_code;
+    int line = f != NULL ? PyCode_Addr2Line(code, (int)(f->ip - compat_code_start(code)) * 2) : 0;
+    const char *what = reason == ABORT_BYTECODE || jit.dump != NULL
+        ? compat_instr_name(code, &r->now) : "";
+    if (jit.dump != NULL && strstr(jit.dump, "abort") != NULL) {
+        fprintf(stderr, "--- abort: %s at %s:%d %s\n", abort_text(reason),
+                PyUnicode_AsUTF8(code->co_filename), line, what);
+    }
+    hook_log_abort(code, line, reason, what);
 }
 
 void
@@ -351,7 +347,7 @@ record_abort(AbortReason reason)
     if (r == NULL) {
         return;
     }
-    jit.stats.record_ns += now_ns() - r->started;
+    jit.stats.record_ns += os_now() - r->started;
     log_abort(r, reason);
     bool raised = reason == ABORT_EXCEPTION || reason == ABORT_HANDLER;
     if (reason == ABORT_LEFT_LOOP || (raised && r->n_frames > 0 && turns_elsewhere(r))) {
@@ -434,12 +430,12 @@ end_here(Recorder *r, AbortReason reason)
 static void
 install(Recorder *r, const Executor *target, uint16_t loop_snap)
 {
-    jit.stats.record_ns += now_ns() - r->started;
+    jit.stats.record_ns += os_now() - r->started;
     if (r->parent == NULL && r->b.abort == ABORT_NONE) {
         snapshot_complete(r);
     }
     AbortReason reason = r->b.abort != ABORT_NONE ? r->b.abort
-                                                   : compile_trace(r, target, loop_snap);
+                                                   : compile(r, target, loop_snap);
     if (reason != ABORT_NONE) {
         record_abort(reason);
         return;
@@ -544,7 +540,7 @@ is_followed(Recorder *r, Frame *frame, PyCodeObject *code)
     return false;
 }
 
-bool
+static bool
 record_follows(Frame *frame, PyCodeObject *code)
 {
     return jit.recorder != NULL && is_followed(jit.recorder, frame, code);
@@ -806,11 +802,25 @@ follow_instruction(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int 
     record_bytecode(r, frame, code, offset);
 }
 
-void
+static void
 record_instruction(PyThreadState *tstate, Frame *frame, PyCodeObject *code, int offset)
 {
     compat_forbid_python(tstate, true);
     follow_instruction(tstate, frame, code, offset);
     assert(!PyErr_Occurred());
     compat_forbid_python(tstate, false);
+}
+
+void
+record_init(RecordCompile *to_compile)
+{
+    compile = to_compile;
+    recorder_calls = (RecorderCalls){
+        .start_root = record_start_root, .start_function = record_start_function,
+        .start_resumed = record_start_resumed, .start_side = record_start_side, .may_catch = record_may_catch,
+        .follows = record_follows,
+        .instruction = record_instruction, .drop_leftovers = record_drop_leftovers,
+        .waits_for = record_waits_for, .loop_left = record_loop_left, .frame_gone = record_frame_gone,
+        .left_in_compiled = record_left_in_compiled, .end_overtaken = record_end_overtaken,
+        .waits_for_exit = record_waits_for_exit, .left_after_loop = record_left_after_loop};
 }

@@ -11,9 +11,14 @@
 #ifndef JITPATCH_RECORD_H
 #define JITPATCH_RECORD_H
 
+#include "back/executor.h"
 #include "base/activation.h"
+#include "base/os.h"
+#include "base/state.h"
 #include "ir/build.h"
-#include "jit.h"
+#include "python/compat.h"
+#include "run/anchors.h"
+#include "run/recorder.h"
 #include <stddef.h>                     // offsetof()
 #include <string.h>
 
@@ -218,9 +223,15 @@ uint64_t slot_offset(int i);                // byte offset of localsplus[i] in a
 void begin_function(Recorder *r);        // what is known where a function starts
 bool may_return(const Recorder *r);
 void return_from_trace(Recorder *r, Ref value);
-// jit.c: optimise, assign, emit, install. A reason, or ABORT_NONE.
-AbortReason compile_trace(Recorder *r, const Executor *target, uint16_t loop_snap);
-void log_abort(Recorder *r, AbortReason reason);
+// record_inner.c: see RecorderCalls.
+bool record_waits_for(const Frame *frame);
+void record_loop_left(const Frame *frame);
+// What becomes of a finished recording (jit.c: optimise, assign, emit, install): a reason, or ABORT_NONE.
+typedef AbortReason RecordCompile(Recorder *r, const Executor *target, uint16_t loop_snap);
+// Once, when the extension is loaded: from now on recordings may begin.
+void record_init(RecordCompile *compile);
+// Gives the recording up (thread switch, disable, error): counted, nothing else happens.
+void record_abort(AbortReason reason);
 
 // record_operator.c: follow the Python function that implements an operator, if that is plainly what
 // will run. true: the bytecode has been recorded (or the recording given up).
@@ -284,5 +295,9 @@ extern const RecordFunction record_functions[BC_COUNT];
 #define BC(name) RECORD(name);
 #include "python/bytecodes.def"
 #undef BC
+
+// record_exception.c: may a side trace begin where this exit has left with an exception? That is handled in a frame of the
+// snapshot then.
+bool record_may_catch(const Executor *ex, const Exit *exit, Frame *outermost);
 
 #endif

@@ -3,10 +3,10 @@
 // Ints and floats of the exact builtin types are unboxed. Ints that do not fit, and str, go
 // through functions of CPython that run no Python code; everything else through the abstract
 // object API, as unknown code, or into the Python function that implements the operator.
-#include "python/operators.h"
-#include "front/record.h"
 #include "base/helpers.h"
+#include "front/record.h"
 #include "front/snapshot.h"
+#include "run/operators.h"
 
 static PyObject *power2(PyObject *a, PyObject *b) { return PyNumber_Power(a, b, Py_None); }
 static PyObject *power2_inplace(PyObject *a, PyObject *b) { return PyNumber_InPlacePower(a, b, Py_None); }

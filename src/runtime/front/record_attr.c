@@ -2,8 +2,9 @@
 //
 // What is looked up in a module's or class's dictionary is a constant of the trace, under a
 // watcher (assume_*). Instance attributes are read and written where the instance keeps them.
-#include "front/record.h"
 #include "base/helpers.h"
+#include "front/record.h"
+#include "run/invalidate.h"
 
 // --- modules and classes -----------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 // record_builtin.c - calls of builtin classes, functions and methods that are known by name.
 #include "front/record_call.h"
+#include "run/invalidate.h"
 #include <math.h>
 
 // --- classes ----------------------------------------------------------------------------------

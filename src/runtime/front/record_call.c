@@ -2,8 +2,9 @@
 //
 // A Python function is followed into (record_follow.c). Known C functions become typed uops
 // (record_builtin.c); other callables are called as unknown code.
-#include "policy/policy.h"
 #include "front/record_call.h"
+#include "policy/policy.h"
+#include "run/anchors.h"
 #include "run/switches.h"
 
 static bool

@@ -13,6 +13,8 @@
 #include "front/record.h"
 #include "base/helpers.h"
 #include "front/record_call.h"
+#include "run/executor_life.h"
+#include "run/invalidate.h"
 #include "front/snapshot.h"
 
 typedef struct { int frame; CompatHandler at; } Way;

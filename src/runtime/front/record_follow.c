@@ -5,6 +5,7 @@
 // a class under a watcher, or its identity is guarded. A function that is defined within another one
 // may be a new object each time: of it only the code and the globals are guarded.
 #include "front/record_call.h"
+#include "run/invalidate.h"
 
 // --- arguments --------------------------------------------------------------------------------
 

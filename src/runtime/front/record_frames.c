@@ -1,8 +1,9 @@
 // record_frames.c - calls: unknown code that may look at frames, and Python functions that are followed
 // into.
+#include "base/mutation.h"
+#include "entry/hook.h"
 #include "front/record.h"
 #include "front/snapshot.h"
-#include "base/mutation.h"
 
 // --- unknown code -----------------------------------------------------------------------------
 

@@ -4,10 +4,11 @@
 // Such a trace has no entry part and no params: nothing jumps into it. A parameter is loaded when it
 // is first looked at and its type guarded where it matters, so that other types are a side trace's
 // business. It ends with TRACE_RETURN, or in the trace of a loop that the function comes to.
-#include "entry/anchors.h"
 #include "front/record_call.h"
 #include "front/snapshot.h"
 #include "policy/policy.h"
+#include "run/anchors.h"
+#include "run/invalidate.h"
 
 // --- start ------------------------------------------------------------------------------------
 

@@ -1,5 +1,7 @@
 // record_gen.c - record functions: functions and generators made, and what generators yield.
+#include "entry/hook.h"
 #include "front/record.h"
+#include "run/invalidate.h"
 
 // --- making functions -----------------------------------------------------------------------------
 

@@ -7,6 +7,8 @@
 #include "front/record.h"
 #include "front/snapshot.h"
 #include "policy/policy.h"
+#include "run/anchors.h"
+#include "run/enter.h"
 
 // --- running a loop as a whole ----------------------------------------------------------------
 

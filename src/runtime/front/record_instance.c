@@ -3,6 +3,7 @@
 // Which place that is depends on the class, under a watcher, and on the instance: inline values,
 // members of __slots__, or a dictionary. What the class has is a constant of the trace.
 #include "front/record.h"
+#include "run/invalidate.h"
 #include <structmember.h>
 
 // --- instances --------------------------------------------------------------------------------

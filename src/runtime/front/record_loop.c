@@ -2,6 +2,7 @@
 #include "front/record.h"
 #include "front/snapshot.h"
 #include "policy/policy.h"
+#include "run/invalidate.h"
 
 RECORD(GET_ITER)
 {

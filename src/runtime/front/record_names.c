@@ -1,10 +1,11 @@
 // record_names.c - record functions: globals, names of modules, imports, cells.
 //
 // What is looked up in a module's dictionary is a constant of the trace, under a watcher.
-#include "entry/anchors.h"
 #include "base/helpers.h"
 #include "front/record.h"
 #include "front/snapshot.h"
+#include "run/anchors.h"
+#include "run/invalidate.h"
 
 // --- globals and names ------------------------------------------------------------------------
 

@@ -3,8 +3,9 @@
 // The operands stay on the caller's stack while the function runs, as they do in the interpreter;
 // when it returns they give way to the operator's result (operator_result here, operators.c at an
 // exit). Which function runs is a matter of the operands' classes: they are guarded and watched.
-#include "python/operators.h"
 #include "front/record_call.h"
+#include "run/invalidate.h"
+#include "run/operators.h"
 
 // What the object's class has under `name`, or NULL.
 static PyObject *

@@ -2,6 +2,8 @@
 #include "entry/nominate.h"
 #include "front/record.h"
 #include "front/snapshot.h"
+#include "run/anchors.h"
+#include "run/invalidate.h"
 
 // --- locals -----------------------------------------------------------------------------------
 
@@ -105,7 +107,7 @@ must_count_turns(const Recorder *r)
     for (Ref ref = 1; !calls && ref < r->t->n_ins; ref++) {
         calls = (uop_table[r->t->ins[ref].op].flags & CALLS) != 0;
     }
-    return calls && nominate_is_on();
+    return calls && jit.nominates;
 }
 
 RECORD(JUMP_BACKWARD)

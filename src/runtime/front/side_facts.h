@@ -2,8 +2,10 @@
 #ifndef JITPATCH_SIDE_FACTS_H
 #define JITPATCH_SIDE_FACTS_H
 
+#include "back/executor.h"
+#include "base/state.h"
 #include "ir/build.h"
-#include "jit.h"
+#include "python/compat.h"
 
 // Write what is known at exit `n` of `ex` into the trace of `b`, which begins there: instructions of `ex` and of
 // the traces before it, dead here (INS_KNOWN), which build() finds as it finds its own. map[] says which ref of

@@ -5,6 +5,7 @@
 // known what was stored where.
 #include "front/snapshot.h"
 #include "front/side_facts.h"
+#include "run/executor_life.h"
 #include <string.h>
 
 static void

@@ -12,8 +12,8 @@
 // decide nothing: what lies behind them is to come.
 // Traces that do not pay are left alone until samples find their code hot again, ever more of them each time.
 #include "policy/policy.h"
-#include "entry/nominate.h"
-#include "entry/vectorcall.h"
+#include "base/os.h"
+#include "base/state.h"
 
 #include <string.h>
 
@@ -36,14 +36,14 @@ void
 policy_begin(void)
 {
     memset(&budget, 0, sizeof budget);
-    budget.start = budget.last = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+    budget.start = budget.last = os_process_time();
     budget.allowed = FREE_NS;
 }
 
 bool
 policy_may_compile(void)
 {
-    return !nominate_is_on() || budget.spent < budget.allowed;
+    return !jit.nominates || budget.spent < budget.allowed;
 }
 
 void
@@ -67,7 +67,7 @@ policy_in_code(void)
 void
 policy_sample(void)
 {
-    uint64_t now = clock_ns(CLOCK_PROCESS_CPUTIME_ID), since = now - budget.last;
+    uint64_t now = os_process_time(), since = now - budget.last;
     if (budget.met) {
         budget.in_code += since < LONGEST_NS ? since : LONGEST_NS;
     }
@@ -288,7 +288,7 @@ policy_price(Executor *ex, Assignment *a, const Trace *t, uint32_t interp, const
         price_turn(ex->root, all, all - warm(all - ex->return_gain));
     }
     // One entry can go round for as long as the program runs, and is judged when it is left.
-    bool loses = nominate_is_on() && !ex->is_side && t->loop != NO_REF && ex->turn_gain < -DOUBTFUL;
+    bool loses = jit.nominates && !ex->is_side && t->loop != NO_REF && ex->turn_gain < -DOUBTFUL;
     return loses ? ABORT_DOES_NOT_PAY : ABORT_NONE;
 }
 
@@ -307,16 +307,16 @@ at_once(void)
 uint32_t
 policy_first_look(void)
 {
-    return nominate_is_on() && at_once() > 0 ? at_once() : (uint32_t)jit.params.side_threshold;
+    return jit.nominates && at_once() > 0 ? at_once() : (uint32_t)jit.params.side_threshold;
 }
 
 bool
 policy_is_hot(Exit *exit)
 {
-    if (!nominate_is_on()) {
+    if (!jit.nominates) {
         return true;
     }
-    uint32_t now = (uint32_t)(clock_ns(CLOCK_PROCESS_CPUTIME_ID) / 1000000) + 1;
+    uint32_t now = (uint32_t)(os_process_time() / 1000000) + 1;
     if (exit->since != 0 && now - exit->since <= WINDOW_MS) {
         return true;
     }
@@ -341,7 +341,7 @@ enum {
 uint64_t
 policy_first_judged(void)
 {
-    return nominate_is_on() ? 0 : UINT64_MAX;
+    return jit.nominates ? 0 : UINT64_MAX;
 }
 
 void
@@ -354,13 +354,13 @@ policy_entering(Verdict *verdict, const Executor *root, Frame *frame)
 void
 policy_started(Verdict *verdict)
 {
-    verdict->ns = now_ns();
+    verdict->ns = os_now();
 }
 
 void
 policy_stopped(Verdict *verdict)
 {
-    verdict->ns = now_ns() - verdict->ns;
+    verdict->ns = os_now() - verdict->ns;
 }
 
 // From the time, where nothing better is known.
@@ -426,16 +426,11 @@ policy_book(Executor *ex)
     }
 }
 
+// true: it does not pay.
 static bool
-may_have_door(const Executor *ex)
+decide(Executor *ex, int64_t gain, bool may_have_door)
 {
-    return ex->is_function && vectorcall_may_open(ex->code);
-}
-
-static void
-decide(Executor *ex, int64_t gain)
-{
-    bool pays = gain >= (int64_t)ex->judged * (may_have_door(ex) ? MARGIN_CALLED : MARGIN);
+    bool pays = gain >= (int64_t)ex->judged * (may_have_door ? MARGIN_CALLED : MARGIN);
     ex->mean_gain = (int32_t)(gain / ex->judged);
     policy_book(ex);
     ex->pays = pays;
@@ -444,30 +439,28 @@ decide(Executor *ex, int64_t gain)
     ex->counted_turns = 0;
     memset(ex->turns, 0, sizeof ex->turns);
     ex->judge_from = pays ? ex->entered * AGAIN : ex->entered;
-    if (!pays && ex->code != NULL) {
-        hook_leave_alone(ex->code, ex->anchor, ABORT_DOES_NOT_PAY);
-    }
+    return !pays;
 }
 
 // Until a function's trace was found to pay it is judged as if it were entered the cheap way already.
 static int32_t
-price_of_entry(const Executor *ex, const Verdict *verdict, EntryWay way)
+price_of_entry(const Executor *ex, const Verdict *verdict, EntryWay way, bool may_have_door)
 {
     if (way == ENTRY_BY_RESUMPTION) {
         return ENTER - RESUME;
     }
-    bool cheap_soon = !ex->pays && may_have_door(ex);
+    bool cheap_soon = !ex->pays && may_have_door;
     if (way == ENTRY_BY_CALL || cheap_soon) {
         return verdict->left ? ENTER_CALLED + NESTED : ENTER_CALLED;
     }
     return ex->is_function ? ENTER_FUNCTION : ENTER;
 }
 
-void
-policy_judge(Executor *ex, const Verdict *verdict, EntryWay way)
+bool
+policy_judge(Executor *ex, const Verdict *verdict, EntryWay way, bool may_have_door)
 {
     if (!verdict->told || verdict->growing) {
-        return;
+        return false;
     }
     ex->score += verdict->spared;
     if (ex->counts_turns || verdict->spared != 0) {
@@ -483,11 +476,9 @@ policy_judge(Executor *ex, const Verdict *verdict, EntryWay way)
         }
         ex->turns[k]++;
     }
-    ex->score += verdict->gain - price_of_entry(ex, verdict, way);
+    ex->score += verdict->gain - price_of_entry(ex, verdict, way, may_have_door);
     int64_t gain = ex->score + turns_gain(ex);
-    if (++ex->judged >= JUDGED || gain < -CLEAR_LOSS) {
-        decide(ex, gain);
-    }
+    return (++ex->judged >= JUDGED || gain < -CLEAR_LOSS) && decide(ex, gain, may_have_door);
 }
 
 enum { COUNTED = 16 };          // entries before a door is opened where nothing is judged
@@ -495,5 +486,5 @@ enum { COUNTED = 16 };          // entries before a door is opened where nothing
 bool
 policy_wants_door(const Executor *ex)
 {
-    return nominate_is_on() ? ex->pays : ex->entered >= COUNTED;
+    return jit.nominates ? ex->pays : ex->entered >= COUNTED;
 }

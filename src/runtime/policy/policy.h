@@ -2,8 +2,10 @@
 #ifndef JITPATCH_POLICY_H
 #define JITPATCH_POLICY_H
 
-#include "entry/anchors.h"
-#include "run/turns.h"
+#include "back/executor.h"
+#include "base/aborts.h"
+#include "policy/turns.h"
+#include "python/compat.h"
 
 // --- the budget: time spent recording and compiling ---------------------------------------------
 void policy_begin(void);                // the JIT is switched on
@@ -64,8 +66,9 @@ void policy_returned(Verdict *verdict, const Executor *ex);
 // How compiled code was entered: by an event; as the next value of a generator that C code asked for, which costs the
 // interpreter about as much; by the function's own vectorcall.
 typedef enum { ENTRY_BY_EVENT, ENTRY_BY_RESUMPTION, ENTRY_BY_CALL } EntryWay;
-// A root trace that does not pay is left alone from now on.
-void policy_judge(Executor *ex, const Verdict *verdict, EntryWay way);
+// The entry has ended. true: this root trace does not pay, and is to be left alone from now on. may_have_door: its
+// function could be entered by its own vectorcall.
+bool policy_judge(Executor *ex, const Verdict *verdict, EntryWay way, bool may_have_door);
 // Is it worth while to have functions of this trace entered by their own vectorcall?
 bool policy_wants_door(const Executor *ex);
 // Adds what was spared since the last judgement to the statistics.

@@ -7,15 +7,8 @@
 #include <Python.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "base/ours.h"
 #include "python/codeunit.h"
-
-// Data of the runtime's own that fast paths look at: told where it lies, the compiler needs no table of addresses. (An
-// option that hides what is defined does not tell it of what is only declared.)
-#ifdef __ELF__
-#define OURS extern __attribute__((visibility("hidden")))
-#else
-#define OURS extern
-#endif
 
 typedef struct Executor Executor;
 typedef struct Activation Activation;

@@ -36,7 +36,6 @@
 #pragma GCC diagnostic pop
 #endif
 #include "base/activation.h"
-#include "run/executor.h"
 #include "python/compat.h"
 
 // compat_313_exceptions.c. An exception of the interpreter's own whose end is that of what it refers to. (MemoryErrors are

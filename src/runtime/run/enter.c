@@ -3,8 +3,15 @@
 // In:   a frame that stands where an executor begins, and that executor.
 // Out:  the frame says where the interpreter goes on: exit.c has brought it up to date, or the function has
 //       returned. Or nothing has happened, for the executor may not be run for this frame now.
-#include "jit.h"
-#include "face/coverage.h"
+#include "run/enter.h"
+#include "back/executor.h"
+#include "base/state.h"
+#include "python/compat.h"
+#include "run/anchors.h"
+#include "run/coverage.h"
+#include "run/entries.h"
+#include "run/executor_life.h"
+#include "run/recorder.h"
 #include "run/restore.h"
 #include "run/run_code.h"
 #include "run/switches.h"
@@ -93,13 +100,22 @@ begin_verdict(Activation *act, Executor *ex, Frame *frame, Verdict *verdict)
     }
 }
 
-static void
+static __attribute__((noinline)) void
+judge(Executor *ex, const Verdict *verdict, EntryWay way)
+{
+    bool may_have_door = ex->is_function && ex->code != NULL && entry_calls.may_open(ex->code);
+    if (policy_judge(ex, verdict, way, may_have_door) && ex->code != NULL) {
+        hook_leave_alone(ex->code, ex->anchor, ABORT_DOES_NOT_PAY);
+    }
+    Py_DECREF(ex);
+}
+
+static inline void
 end_verdict(const Activation *act, Executor *ex, EntryWay way)
 {
     if (act->verdict != NULL) {
         act->verdict->spared = act->spared;
-        policy_judge(ex, act->verdict, way);
-        Py_DECREF(ex);
+        judge(ex, act->verdict, way);
     }
 }
 
@@ -180,7 +196,7 @@ run_fitting(PyThreadState *tstate, Frame *frame, Executor *ex, bool in_compiled)
     else {
         begin_verdict(&act, ex, frame, &verdict);
     }
-    act.stays = in_compiled || record_waits_for(frame);
+    act.stays = in_compiled || (jit.recorder != NULL && recorder_calls.waits_for(frame));
     run_code(&act, tstate, frame, ex);
     if (act.exit == EXIT_RETURNED) {
         compat_return_from(frame, act.returned);

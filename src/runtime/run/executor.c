@@ -14,11 +14,17 @@
 // and executor_sweep() does the work from the hook.
 // What Python sees of an executor is in executor_view.c.
 
-#include "base/activation.h"
 #include "back/emit.h"
-#include "run/restore.h"
+#include "base/activation.h"
+#include "run/anchors.h"
+#include "run/entries.h"
 #include "run/executor_life.h"
-#include "entry/hook.h"
+#include "run/invalidate.h"
+#include "run/recorder.h"
+#include "run/restore.h"
+
+RecorderCalls recorder_calls;           // recorder.h
+EntryCalls entry_calls;                 // entries.h
 
 static struct {
     Executor **items;           // retired, not yet freed (strong)
@@ -544,7 +550,7 @@ executor_sweep_now(void)
     }
     make_room();
     reap();
-    record_drop_leftovers();
+    recorder_calls.drop_leftovers();
     jit.to_sweep = grave.dirty || grave.count > 0;
 }
 
@@ -692,6 +698,16 @@ executor_retire_all(void)
     }
 }
 
+static void
+free_origin(Origin *origin)
+{
+    if (origin != NULL) {
+        free(origin->code);
+        free(origin->error_stubs);
+        free(origin);
+    }
+}
+
 void
 executor_free_memory(Executor *ex)
 {
@@ -703,7 +719,7 @@ executor_free_memory(Executor *ex)
     PyMem_Free(ex->recorded);
     PyMem_Free(ex->wanted);
     free(ex->pieces);
-    origin_free(ex->origin);
+    free_origin(ex->origin);
     if (ex->retired && !ex->is_side) {
         Py_CLEAR(ex->code);
     }

@@ -7,10 +7,15 @@
 //
 // The frames are brought up to date by the exit's program (restore.c). Nothing here reads bytecode to guess.
 // What the snapshot does not say is the recorder's bug.
-#include "python/operators.h"
-#include "jit.h"
-#include "face/coverage.h"
+#include "back/executor.h"
+#include "base/state.h"
 #include "policy/policy.h"
+#include "python/compat.h"
+#include "run/anchors.h"
+#include "run/coverage.h"
+#include "run/enter.h"
+#include "run/operators.h"
+#include "run/recorder.h"
 #include "run/restore.h"
 
 enum { MAX_AT_SAME_PLACE = 12 };         // side traces in a row that start at one bytecode
@@ -145,7 +150,7 @@ grows_no_side(const Executor *ex, const Exit *exit)
 static bool
 may_grow(const Executor *ex, const Exit *exit, Frame *outermost, bool raised)
 {
-    return raised == executor_exit_raises(ex, exit) && (!raised || record_may_catch(ex, exit, outermost))
+    return raised == executor_exit_raises(ex, exit) && (!raised || recorder_calls.may_catch(ex, exit, outermost))
         && exit->side == NULL && !ex->invalid && !ex->root->invalid
         && ex->root->n_sides < (uint32_t)jit.params.max_sides && !grows_no_side(ex, exit) && policy_may_compile();
 }
@@ -159,7 +164,7 @@ record_from(Activation *act, Executor *ex, uint32_t n, Frame *outermost, Frame *
     Exit *exit = &ex->exits[n];
     if (ex->is_side || exit->ref >= ex->entry_end) {
         PyObject *raised = PyErr_GetRaisedException();
-        (void)record_start_side(act->tstate, innermost, ex, n);
+        (void)recorder_calls.start_side(act->tstate, innermost, ex, n);
         PyErr_SetRaisedException(raised);
         return;
     }
@@ -168,7 +173,7 @@ record_from(Activation *act, Executor *ex, uint32_t n, Frame *outermost, Frame *
     bool soon = exit->count < SOON && hook_may_retry(ex->code, ex->anchor);
     exit->retry = soon ? exit->count + 8 : exit->count > UINT32_MAX / 8 ? UINT32_MAX : exit->count * 4 + 64;
     if (hook_count_versions(ex->code, ex->anchor) < jit.params.max_versions) {
-        (void)(ex->resumed ? record_start_resumed : record_start_root)(act->tstate, outermost, ex->code, ex->anchor);
+        (void)(ex->resumed ? recorder_calls.start_resumed : recorder_calls.start_root)(act->tstate, outermost, ex->code, ex->anchor);
     }
 }
 
@@ -196,8 +201,8 @@ leave_on(Activation *act, Executor *ex, uint32_t n, Frame **frames, PyObject **e
         bool first_try = exit->retry <= (uint32_t)jit.params.side_threshold;    // none has been given up here
         policy_left(act->verdict, exit, frames[0], first_try && may_grow(ex, exit, frames[0], raised));
     }
-    if ((left_by == UOP_GUARD_IP || left_by == UOP_GUARD_VALID) && snap->n_frames > 1) {
-        record_left_after_loop(frames[snap->n_frames - 1]);
+    if (jit.recorder != NULL && (left_by == UOP_GUARD_IP || left_by == UOP_GUARD_VALID) && snap->n_frames > 1) {
+        recorder_calls.left_after_loop(frames[snap->n_frames - 1]);
     }
     if (exit->count >= exit->retry && grows_no_side(ex, exit)) {
         exit->retry = UINT32_MAX;       // never asked again
@@ -252,8 +257,8 @@ leave_tree(Activation *act, Executor *root, bool in_compiled)
     Py_INCREF(root);
     root->inside--;
     leave(act, left);
-    if (in_compiled) {
-        record_left_in_compiled(act->frame);
+    if (in_compiled && jit.recorder != NULL) {
+        recorder_calls.left_in_compiled(act->frame);
     }
     Py_DECREF(left);
     Py_DECREF(root);

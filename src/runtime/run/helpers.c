@@ -1,8 +1,12 @@
 // helpers.c - C functions that templates call. See helpers.h.
+#include "back/executor.h"
 #include "base/helpers.h"
+#include "base/state.h"
 #include "ir/build.h"
 #include "python/compat.h"
-#include "jit.h"
+#include "run/anchors.h"
+#include "run/enter.h"
+#include "run/recorder.h"
 #include "run/restore.h"
 #include <math.h>
 #include <errno.h>
@@ -96,7 +100,9 @@ help_frame_push(Activation *act, PyObject *function, void *ip)
 void
 help_frame_pop(Activation *act, void *frame)
 {
-    record_frame_gone((Frame *)frame);
+    if (jit.recorder != NULL) {
+        recorder_calls.frame_gone((Frame *)frame);
+    }
     compat_drop_pushed(act->tstate, (Frame *)frame);
 }
 
@@ -104,7 +110,9 @@ void
 help_frame_unwind(Activation *act, void *frame)
 {
     compat_frame_set_depth((Frame *)frame, 0);
-    record_frame_gone((Frame *)frame);
+    if (jit.recorder != NULL) {
+        recorder_calls.frame_gone((Frame *)frame);
+    }
     compat_pop_frame(act->tstate, (Frame *)frame);
 }
 
@@ -177,10 +185,12 @@ help_run_loop(Activation *act, void *frame, void *executor, int64_t depth)
         ex = version_that_fits(newest, frame, (int)depth);
     }
     compat_frame_set_depth((Frame *)frame, (int)depth);
-    record_end_overtaken();
+    if (jit.recorder != NULL) {
+        recorder_calls.end_overtaken();
+    }
     run_executor(act->tstate, (Frame *)frame, ex != NULL ? ex : executor, true);
     (void)compat_forget_frame_object((Frame *)frame);   // a traceback's; this frame's variables are read anew in any case
-    if (record_waits_for_exit()) {
+    if (jit.recorder != NULL && recorder_calls.waits_for_exit()) {
         act->version = ~act->version;   // the trace leaves at GUARD_VALID, if not before
     }
 }

@@ -13,10 +13,11 @@
 // Facts are noted while a recording goes on and attached when its trace is installed. Facts that
 // nobody needs any more are dropped at the start of the next recording, not in callbacks.
 
-#include "run/executor_life.h"
+#include "run/invalidate.h"
 #include "base/helpers.h"
-#include "entry/vectorcall.h"
 #include "base/mutation.h"
+#include "run/entries.h"
+#include "run/executor_life.h"
 
 typedef enum { ABOUT_DICT, ABOUT_TYPE, ABOUT_FUNCTION } About;
 
@@ -286,7 +287,7 @@ function_changed(PyFunction_WatchEvent event, PyFunctionObject *func, PyObject *
     if (event == PyFunction_EVENT_CREATE) {
         return 0;
     }
-    vectorcall_function_changed((PyObject *)func, event == PyFunction_EVENT_DESTROY);
+    entry_calls.function_changed((PyObject *)func, event == PyFunction_EVENT_DESTROY);
     if (known.n_functions == 0) {
         return 0;
     }

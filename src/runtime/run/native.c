@@ -7,12 +7,17 @@
 //
 // Before the call GUARD_ROOM has looked at the recursion limit, the C stack and the eval breaker; where
 // one of them says no, the interpreter makes the call.
-#include <pthread.h>
-#include "entry/anchors.h"
 #include "back/emit.h"
+#include "back/executor.h"
 #include "base/helpers.h"
-#include "jit.h"
-#include "entry/nominate.h"
+#include "base/os.h"
+#include "base/state.h"
+#include "python/compat.h"
+#include "run/anchors.h"
+#include "run/enter.h"
+#include "run/entries.h"
+#include "run/executor_life.h"
+#include "run/invalidate.h"
 #include "run/switches.h"
 
 // --- the C stack ------------------------------------------------------------------------------
@@ -25,17 +30,9 @@ NativeFloor native_last = {UINT64_MAX, UINTPTR_MAX};
 uintptr_t
 native_find_floor(PyThreadState *tstate)
 {
-    pthread_attr_t attr;
-    void *low;
-    size_t size;
+    uintptr_t low, high;
     native_last.thread = tstate->id;
-    native_last.floor = UINTPTR_MAX;    // unknown: none
-    if (pthread_getattr_np(pthread_self(), &attr) == 0) {
-        if (pthread_attr_getstack(&attr, &low, &size) == 0) {
-            native_last.floor = (uintptr_t)low + size / 2;
-        }
-        pthread_attr_destroy(&attr);
-    }
+    native_last.floor = os_stack(&low, &high) ? low + (high - low) / 2 : UINTPTR_MAX;   // unknown: none
     return native_last.floor;
 }
 
@@ -67,8 +64,8 @@ static void
 note_traceless(CodeInfo *info)
 {
     Anchor *function = &info->function;
-    if (nominate_is_on() && function->newest == NULL && !function->blacklisted && ++function->count % OFTEN == 0) {
-        nominate_ask(info, HEAR_STARTS);
+    if (jit.nominates && function->newest == NULL && !function->blacklisted && ++function->count % OFTEN == 0) {
+        entry_calls.ask(info, HEAR_STARTS);
     }
 }
 

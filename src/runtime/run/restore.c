@@ -14,9 +14,12 @@
 // Programs are made when an exit is first taken, since most never are; that none is too big is found out
 // when the trace is installed. Snapshots stay: side traces begin with them.
 #include "run/restore.h"
+#include "back/executor.h"
 #include "base/helpers.h"
-#include "jit.h"
 #include "base/mutation.h"
+#include "base/state.h"
+#include "python/compat.h"
+#include "run/executor_life.h"
 
 // --- steps ------------------------------------------------------------------------------------
 

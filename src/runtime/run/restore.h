@@ -5,11 +5,11 @@
 #ifndef JITPATCH_RESTORE_H
 #define JITPATCH_RESTORE_H
 
-#include "run/executor.h"
-#include "base/activation.h"
+#include "back/executor.h"
 #include "base/aborts.h"
-#include "python/compat.h"
+#include "base/activation.h"
 #include "base/helpers.h"
+#include "python/compat.h"
 
 // RestoreStep.action, in the order in which a program has them.
 typedef enum {

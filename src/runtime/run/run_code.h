@@ -5,6 +5,7 @@
 
 #include "back/emit.h"
 #include "policy/policy.h"
+#include "run/enter.h"
 
 static inline void
 before_code(Activation *act, PyThreadState *tstate, Frame *frame, Executor *ex)

@@ -11,8 +11,8 @@
 // A switch leaves no trace in what it switches back to, except that greenlet must invalidate what the thread
 // remembers of context variables: it counts context_ver up. So do Context.run() and asyncio; so the number is
 // believed only where greenlet has been imported.
-#include "entry/anchors.h"
 #include "run/switches.h"
+#include "run/anchors.h"
 
 enum { OFTEN = 4 };
 

@@ -2,7 +2,10 @@
 #ifndef JITPATCH_SWITCHES_H
 #define JITPATCH_SWITCHES_H
 
-#include "jit.h"
+#include "back/executor.h"
+#include "base/state.h"
+#include "python/compat.h"
+
 
 static inline uint64_t switches_count(const PyThreadState *tstate) { return tstate->context_ver; }
 // Has the C stack been switched, since switches_count() was `before`, and back?

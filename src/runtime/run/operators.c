@@ -1,5 +1,5 @@
 // operators.c - see operators.h.
-#include "python/operators.h"
+#include "run/operators.h"
 #include "python/compat.h"
 
 // --- names ------------------------------------------------------------------------------------

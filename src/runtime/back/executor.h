@@ -4,8 +4,6 @@
 
 #include "back/assign.h"
 
-#include <time.h>
-
 typedef struct Executor Executor;
 
 typedef struct {
@@ -178,12 +176,6 @@ executor_exit_raises(const Executor *ex, const Exit *exit)
     return (uop_table[ex->ins[exit->ref].op].flags & (RAISES | EXITS)) == RAISES;
 }
 
-// May unknown code have run before this exit, with no GUARD_VALID between?
-bool executor_exit_is_unchecked(const Executor *ex, const Exit *exit);
-
-uint64_t clock_ns(clockid_t clock);      // jit.c
-uint64_t now_ns(void);                  // of a clock that only goes forward
-void origin_free(Origin *origin);        // NULL: nothing
 static inline uint64_t konst_bits(const Executor *ex, Ref ref) { return ex->konsts[ref & ~KREF].bits; }
 
 #endif

@@ -2,7 +2,10 @@
 #ifndef JITPATCH_COVERAGE_H
 #define JITPATCH_COVERAGE_H
 
-#include "jit.h"
+#include "back/executor.h"
+#include "base/state.h"
+#include "python/compat.h"
+
 
 extern bool coverage_is_on;
 void coverage_init(void);               // once, before anything is compiled

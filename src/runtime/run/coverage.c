@@ -14,7 +14,7 @@
 //     abort TOO_LONG     a recording ended for this reason (aborts.def)
 //
 // The file is opened anew for each write: a program may close descriptors it does not know.
-#include "face/coverage.h"
+#include "run/coverage.h"
 #include "back/stencil_table.h"
 #include "ir/uop.h"
 

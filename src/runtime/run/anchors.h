@@ -3,7 +3,15 @@
 #ifndef JITPATCH_ANCHORS_H
 #define JITPATCH_ANCHORS_H
 
-#include "jit.h"
+#include "back/executor.h"
+#include "base/state.h"
+#include "python/compat.h"
+
+// A loop of a generator has traces of its own for each kind of consumer: the offset of the anchor and
+// the kind in one number, which hook.c knows as "offset".
+static inline int anchor_key(int offset, int consumer) { return offset | consumer << 24; }
+static inline int key_offset(int key) { return key & 0xffffff; }
+static inline int key_consumer(int key) { return key >> 24; }
 
 // A loop head of one code object, or the start of a function.
 typedef struct {
@@ -121,5 +129,30 @@ info_function_trace(const CodeInfo *info, const PyFunctionObject *func)
     }
     return ex != NULL && func->func_code == (PyObject *)info->code ? ex : NULL;
 }
+
+// --- what others ask of these ------------------------------------------------------------------
+// A path ends at a loop of this code object, for it has no trace: its turns are to be counted.
+void hook_want_loop(PyCodeObject *code);
+// The newest executor for an anchor, or NULL (borrowed). Versions chain by next_version.
+Executor *hook_executor_at(PyCodeObject *code, int anchor);
+// The loop's compiled code does not pay when entered from the interpreter: it no longer is, until it is found
+// hot anew.
+void hook_leave_alone(PyCodeObject *code, int anchor, AbortReason why);
+// What CALL_NATIVE names a function by: NULL if the code object has, and will have, no trace of its
+// own. Lives as long as the code object.
+void *hook_function_entry(PyCodeObject *code);
+bool hook_is_short(PyCodeObject *code, int anchor);     // has a recording of this loop been given up, as it was left?
+bool hook_has_loop(PyCodeObject *code);         // with a trace
+long hook_count_versions(PyCodeObject *code, int anchor);
+int hook_install_root(PyCodeObject *code, int anchor, Executor *ex);    // keeps a reference
+// Count a reason, and what it was about ("" if nothing more is to say), under a source line.
+void hook_log_abort(PyCodeObject *code, int line, AbortReason reason, const char *what);
+// A recording for this anchor was given up: back off, or blacklist for good.
+void hook_penalise(PyCodeObject *code, int anchor, AbortReason reason);
+// A recording left its loop: may it be tried again soon, at another turn?
+bool hook_may_retry(PyCodeObject *code, int offset);
+void hook_retry_soon(PyCodeObject *code, int offset);
+// Take a root trace out of its loop's chain (drops the chain's reference).
+void hook_uninstall_root(Executor *ex);
 
 #endif

@@ -3,12 +3,10 @@
 // Every code object that ran gets a CodeInfo (in its "extra" slot), with one Anchor per loop head whose
 // loop turned once, and one for its start. The traces of an anchor are a chain of versions.
 
-#include "entry/anchors.h"
-#include "face/coverage.h"
+#include "run/anchors.h"
+#include "run/coverage.h"
+#include "run/entries.h"
 #include "run/executor_life.h"
-#include "entry/hook.h"
-#include "entry/nominate.h"
-#include "entry/vectorcall.h"
 
 enum { FIRST_SIZE = 4 };
 
@@ -132,7 +130,7 @@ anchors_free(void *extra)
     for (uint32_t i = 0; i < info->size; i++) {
         free_traces(&info->anchors[i]);
     }
-    nominate_forget(info);
+    entry_calls.forget(info);
     jit.bytes -= sizeof *info + info->size * sizeof(Anchor);
     PyMem_Free(info->anchors);
     PyMem_Free(info->names_stored);
@@ -162,7 +160,7 @@ hook_install_root(PyCodeObject *code, int offset, Executor *ex)
     anchor->newest = (Executor *)Py_NewRef(ex);
     anchor->count = 0;
     jit.changes++;
-    nominate_refresh(info_need(code));
+    entry_calls.refresh(info_need(code));
     return 0;
 }
 
@@ -241,18 +239,6 @@ hook_retry_soon(PyCodeObject *code, int offset)
     }
 }
 
-const char *
-abort_text(AbortReason reason)
-{
-    static const char *const texts[] = {
-        [ABORT_NONE] = "",
-#define ABORT(name, text) [ABORT_##name] = text,
-#include "base/aborts.def"
-#undef ABORT
-    };
-    return texts[reason];
-}
-
 // Places told apart in the log: a program that makes its code has no end of them. The rest is counted by reason.
 enum { MAX_LOGGED = 2000 };
 
@@ -293,7 +279,7 @@ hook_want_loop(PyCodeObject *code)
 {
     CodeInfo *info = info_need(code);
     if (info != NULL) {
-        nominate_ask(info, HEAR_LOOPS);
+        entry_calls.ask(info, HEAR_LOOPS);
     }
 }
 
@@ -324,9 +310,9 @@ hook_leave_alone(PyCodeObject *code, int offset, AbortReason why)
         hook_log_abort(code, PyCode_Addr2Line(code, key_offset(offset) * (int)sizeof(_Py_CODEUNIT)),
                        why, "");
         if (anchor == &info->function) {
-            vectorcall_close_code(info);
+            entry_calls.close_code(info);
         }
-        nominate_refresh(info);
+        entry_calls.refresh(info);
     }
 }
 
@@ -340,9 +326,9 @@ anchor_give_chance(CodeInfo *info, int offset)
         uint8_t heard = info->heard;
         if (heard) {                    // the event is switched off at this place
             info->heard = 0;
-            hook_update_events(info);
+            entry_calls.update_events(info);
             info->heard = heard;
-            hook_update_events(info);
+            entry_calls.update_events(info);
         }
     }
 }

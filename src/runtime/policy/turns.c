@@ -2,7 +2,7 @@
 //
 // Counting would cost each iteration. The iterators of lists, tuples, ranges, dicts and strings know how many values are
 // ahead, so two looks at one say how many were taken in between. What enumerate() and zip() hold is looked at, too.
-#include "run/turns.h"
+#include "policy/turns.h"
 
 enum { MOST_NESTED = 3 };       // enumerate(zip(range(n), ...))
 

@@ -2,9 +2,12 @@
 //
 // Read-only, and safe at any time: a retired executor that somebody holds still tells its story.
 
-#include "run/executor_life.h"
+#include "back/executor.h"
+#include "base/state.h"
 #include "ir/build.h"
-#include "jit.h"
+#include "python/compat.h"
+#include "run/anchors.h"
+#include "run/executor_life.h"
 #include <stdlib.h>
 
 static Executor *

@@ -2,7 +2,7 @@
 #ifndef JITPATCH_TURNS_H
 #define JITPATCH_TURNS_H
 
-#include "run/executor.h"
+#include "back/executor.h"
 #include "python/compat.h"
 
 // A loop's iterator, as it was when compiled code was entered. Compared only: nobody holds it.

@@ -1,0 +1,4 @@
+// state.c - see state.h.
+#include "base/state.h"
+
+Jit jit;
