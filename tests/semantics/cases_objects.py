@@ -718,3 +718,19 @@ def case_classes_die_although_compiled_code_has_met_them():
         return total, gone, watched() is None
 
     print([visit(turns) for turns in (1, 2, 3, 5, HOT, HOT, 3)])
+
+
+def case_classes_made_in_hot_code_die():
+    def make():
+        class Local:
+            def f(self):
+                return 1
+
+        watched = [weakref.ref(Local), weakref.ref(Local.f)]
+        for one in watched:
+            assert one() is not None
+        del Local
+        gc.collect()
+        return [one() is None for one in watched]
+
+    print([make() for _ in range(12)])

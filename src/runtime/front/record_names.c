@@ -253,15 +253,11 @@ RECORD(IMPORT_FROM)
     push(r, konst_obj(&r->b, value));
 }
 
+// Behind a class statement the path meets another class each time, and a trace would keep this one.
 RECORD(LOAD_BUILD_CLASS)
 {
     (void)in;
-    PyObject *function = builtin_named(r, "__build_class__");
-    if (function == NULL) {
-        end_here(r, ABORT_NAME);
-        return;
-    }
-    push(r, konst_obj(&r->b, function));
+    end_here(r, ABORT_CLASS);
 }
 
 // --- cells ------------------------------------------------------------------------------------
