@@ -280,12 +280,11 @@ policy_price(Executor *ex, Assignment *a, const Trace *t, uint32_t interp, const
         tell_turns(ex, a, t, ex->turn_gain);
     }
     else if (parent != NULL) {
-        int32_t all = interpreted_before(parent, parent_exit) + (int32_t)interp;
-        tell_turns(ex, a, t, all - warm(all - ex->return_gain));
-    }
-    else if (ex->jumps_to == ex->root && !ex->root->loops) {
-        int32_t all = interpreted_before(parent, parent_exit) + (int32_t)interp;
-        price_turn(ex->root, all, all - warm(all - ex->return_gain));
+        int32_t all = interpreted_before(parent, parent_exit) + (int32_t)interp, gain = all - warm(all - ex->return_gain);
+        tell_turns(ex, a, t, gain);
+        if (ex->jumps_to == ex->root && !ex->root->loops) {
+            price_turn(ex->root, all, gain);
+        }
     }
     // One entry can go round for as long as the program runs, and is judged when it is left.
     bool loses = jit.nominates && !ex->is_side && t->loop != NO_REF && ex->turn_gain < -DOUBTFUL;
